@@ -99,7 +99,10 @@ type Row struct {
 	Judgements    []Judgement    `json:"judgements,omitempty"`
 	Placed        []Placed       `json:"placed,omitempty"`
 	Skipped       string         `json:"skipped,omitempty"` // why it was not measured
-	Notes         []string       `json:"notes,omitempty"`
+	// Oversubscribed says that more threads spun than CPUs were usable, "3
+	// spinning threads on 2 CPUs": such a row is shown, never judged.
+	Oversubscribed string   `json:"oversubscribed,omitempty"`
+	Notes          []string `json:"notes,omitempty"`
 }
 
 // Param is one key=value of the cell.
@@ -161,7 +164,7 @@ type Judgement struct {
 	Bound   float64  `json:"bound"`
 	AtLeast bool     `json:"at_least,omitempty"` // a rate: more is better
 	Center  float64  `json:"center"`             // the median of the trials
-	Low     float64  `json:"low"`                // its 95 % interval
+	Low     float64  `json:"low"`                // its 95 % interval; 0 and 0 where N is too small for one
 	High    float64  `json:"high"`
 	N       int      `json:"n"`
 	Floor   *Floor   `json:"floor,omitempty"`
@@ -183,4 +186,12 @@ const (
 	Fit      = "FIT"
 	Degraded = "DEGRADED"
 	Unfit    = "UNFIT"
+)
+
+// Verdicts of a Check.
+const (
+	OK      = "ok"
+	Warn    = "warn"
+	Bad     = "bad"
+	Unknown = "unknown" // it could not be read: never taken for ok
 )
