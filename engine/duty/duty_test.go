@@ -1,0 +1,121 @@
+package duty
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"eventstreamcore/engine/cpu"
+)
+
+// inbox is a worker whose work others hand it.
+type inbox struct{ waiting, done atomic.Int64 }
+
+func (b *inbox) Step(cpu.Ticks) int {
+	n := b.waiting.Swap(0)
+	b.done.Add(n)
+	return int(n)
+}
+
+func start(t *testing.T, p Plan, bell *Bell, workers ...Worker) *Thread {
+	t.Helper()
+	p.Clock = cpu.NewClock(1e9)
+	thread, err := Start(p, bell, workers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return thread
+}
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
+// TestNoWakeUpIsLost hands a parking thread work 600 times, mostly while it
+// sleeps or is about to. A lost wake-up would cost 50 ms each.
+func TestNoWakeUpIsLost(t *testing.T) {
+	const rounds = 600
+	bell, work := new(Bell), new(inbox)
+	thread := start(t, Plan{Name: "parking", CPU: Unpinned, Idle: Park}, bell, work)
+	defer thread.Stop()
+	lost := 0
+	for i := range int64(rounds) {
+		time.Sleep(time.Duration(i%4) * 30 * time.Microsecond)
+		began := time.Now()
+		work.waiting.Add(1)
+		bell.Ring()
+		eventually(t, "the work is done", func() bool { return work.done.Load() == i+1 })
+		if time.Since(began) > sleepAtMost*9/10 {
+			lost++
+		}
+	}
+	if lost > rounds/20 { // the host may hold us up now and then
+		t.Errorf("%d of %d wake-ups took as long as a whole sleep", lost, rounds)
+	}
+}
+
+// TestAnIdleThreadSleeps: it steps a few times a second, not a few million.
+func TestAnIdleThreadSleeps(t *testing.T) {
+	var steps atomic.Int64
+	bell := new(Bell)
+	thread := start(t, Plan{Name: "idle", CPU: Unpinned, Idle: Park}, bell, stepFunc(func(cpu.Ticks) int { steps.Add(1); return 0 }))
+	eventually(t, "it parks", bell.parked.Load)
+	before := steps.Load()
+	time.Sleep(4 * sleepAtMost)
+	thread.Stop()
+	if n := steps.Load() - before; n > 100_000 {
+		t.Errorf("%d steps while idle: it did not sleep", n)
+	}
+}
+
+type stepFunc func(cpu.Ticks) int
+
+func (f stepFunc) Step(now cpu.Ticks) int { return f(now) }
+
+func TestEachStepGetsTheTimeAnew(t *testing.T) {
+	var first, second, backwards atomic.Uint64
+	thread := start(t, Plan{Name: "clock", CPU: Unpinned, Idle: Spin}, new(Bell),
+		stepFunc(func(now cpu.Ticks) int { first.Store(uint64(now)); return 1 }),
+		stepFunc(func(now cpu.Ticks) int {
+			if uint64(now) < first.Load() {
+				backwards.Add(1)
+			}
+			second.Add(1)
+			return 1
+		}))
+	eventually(t, "1,000 rounds", func() bool { return second.Load() > 1000 })
+	thread.Stop()
+	if n := backwards.Load(); n != 0 {
+		t.Errorf("time ran backwards between the steps of one round %d times", n)
+	}
+}
+
+func TestPinnedThreadReadsItsMaskBack(t *testing.T) {
+	allowed, err := cpu.Allowed()
+	if err != nil {
+		t.Skip(err)
+	}
+	want := allowed[len(allowed)-1]
+	thread := start(t, Plan{Name: "pinned", CPU: want, Idle: Park}, new(Bell), new(inbox))
+	defer thread.Stop()
+	if len(thread.Allowed) != 1 || thread.Allowed[0] != want {
+		t.Errorf("allowed CPUs %v, want [%d]", thread.Allowed, want)
+	}
+}
+
+func TestStartRefuses(t *testing.T) {
+	if _, err := cpu.Allowed(); err != nil {
+		t.Skip(err)
+	}
+	if _, err := Start(Plan{Name: "absent", CPU: 16000, Idle: Park}, new(Bell), new(inbox)); err == nil {
+		t.Error("a CPU that is not there was accepted")
+	}
+	if _, err := Start(Plan{Name: "empty"}, new(Bell)); err == nil {
+		t.Error("a thread without a stage was accepted")
+	}
+}
