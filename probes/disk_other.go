@@ -1,0 +1,13 @@
+//go:build !linux
+
+package probes
+
+import (
+	"time"
+
+	"eventstreamcore/engine/cpu"
+)
+
+func writeSync(cpu.Clock, string, int, time.Duration) ([]float64, error) {
+	return nil, cpu.ErrUnsupported
+}
