@@ -1,0 +1,54 @@
+# Every target is one command: what it does lives in Go, under cmd/esc and in the tests.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# How long each fuzz target runs.
+FUZZTIME ?= 30s
+# The systems that are vetted and built beside this one.
+SYSTEMS := linux/arm64 linux/riscv64 darwin/arm64 windows/amd64
+# No commit is stamped into the binary outside a checkout.
+VCS := $(if $(shell git rev-parse HEAD 2>/dev/null),auto,false)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## bin/esc
+	@echo "building bin/esc (the first time fetches the modules and compiles them all: a minute or two)"
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=$(VCS) -o bin/esc ./cmd/esc
+
+test: vet lint unit race systems ## all untimed checks: vet, staticcheck, tests, the race detector, other systems
+	@echo "test: ok"
+
+vet:
+	go vet ./...
+
+lint:
+	go tool -modfile=scripts/tools/go.mod staticcheck ./...
+
+unit:
+	go test -timeout 5m ./...
+
+race: ## the engine's tests under the race detector (needs gcc)
+	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 go test -race -timeout 8m ./engine/...; else echo "race: skipped, for the race detector needs gcc"; fi
+
+systems:
+	@for s in $(SYSTEMS); do echo "go vet and build for $$s"; GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./...; GOOS=$${s%/*} GOARCH=$${s#*/} go build ./...; done
+
+proofs: ## the longer and the timed checks: tests named TestProof
+	ESC_PROOFS=1 go test -count=1 -p 1 -timeout 20m -run '^TestProof' -v $$(grep -rl --include='*_test.go' '^func TestProof' . | xargs -r dirname | sort -u)
+
+bench-quick: build ## every workload, briefly: under a minute
+	@bin/esc bench --quick --out results
+
+bench-all: build ## every workload and its verdict: under six minutes
+	@bin/esc bench --out results
+
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	@grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's|/[^/]*:func | |' | while read -r dir name; do echo "$$dir $$name"; go test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) "$$dir"; done
+
+clean: ## remove bin/, and results/ but for what is committed
+	@rm -rf bin; git clean -fdXq results 2>/dev/null || true
+
+.PHONY: help build test vet lint unit race systems proofs bench-quick bench-all fuzz clean
