@@ -1,0 +1,144 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/perf/benchfmt"
+
+	"eventstreamcore/reports/judge"
+	"eventstreamcore/reports/record"
+)
+
+// Bench writes run in the Go benchmark format, for benchstat and its kin: one
+// line a valid trial. Only what identifies hardware, topology and plan goes
+// into the configuration, since a key that differs splits benchstat's tables. A
+// value that is zero or not finite would spoil its tables and geometric means:
+// a time of zero becomes the clock's resolution, anything else is left out.
+func Bench(w io.Writer, run record.Run) error {
+	out := benchfmt.NewWriter(w)
+	for _, unit := range units(run.Rows) {
+		if err := out.Write(direction(unit)); err != nil {
+			return err
+		}
+	}
+	config := configuration(run)
+	for _, row := range run.Rows {
+		for _, trial := range row.Valid() {
+			result := &benchfmt.Result{Config: config, Name: benchName(row), Iters: int(max(trial.N, 1)), Values: benchValues(trial, run.Clock)}
+			if len(result.Values) == 0 {
+				continue
+			}
+			if err := out.Write(result); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// units is every unit of rows whose direction benchstat does not know by
+// itself, sorted.
+func units(rows []record.Row) []string {
+	known := []string{"ns/op", "B/s", "MB/s", "B/op", "allocs/op"}
+	var all []string
+	for _, row := range rows {
+		for _, u := range row.Units() {
+			if !slices.Contains(known, u) {
+				all = append(all, u)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func direction(unit string) *benchfmt.UnitMetadata {
+	better := "lower"
+	if judge.MoreIsBetter(unit) {
+		better = "higher"
+	}
+	return &benchfmt.UnitMetadata{
+		UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: unit, Key: "better"},
+		OrigUnit:        benchToken(unit), Value: better,
+	}
+}
+
+// configuration is the lines that identify what was measured on.
+func configuration(run record.Run) []benchfmt.Config {
+	var placed []string
+	for _, p := range run.Plan {
+		placed = append(placed, fmt.Sprintf("%s@%d", benchToken(p.Role), p.CPU))
+	}
+	var config []benchfmt.Config
+	for _, kv := range [][2]string{
+		{"goos", run.Host.OS},
+		{"goarch", run.Host.Arch},
+		{"cpu", run.Host.CPU},
+		{"cpus", cpuList(run.Host.Allowed)},
+		{"nodes", strconv.Itoa(run.Host.Nodes)},
+		{"hypervisor", run.Host.Virtual},
+		{"plan", strings.Join(placed, ",")},
+	} {
+		if value := strings.Join(strings.Fields(kv[1]), " "); value != "" {
+			config = append(config, benchfmt.Config{Key: kv[0], Value: []byte(value), File: true})
+		}
+	}
+	return config
+}
+
+// benchName is the row's name in the format's form: a capital first, no spaces,
+// and always the number of threads at the end.
+func benchName(row record.Row) benchfmt.Name {
+	name := benchToken(row.Name())
+	first, size := utf8.DecodeRuneInString(name)
+	return benchfmt.Name(fmt.Sprintf("%c%s-%d", unicode.ToUpper(first), name[size:], max(row.Procs, 1)))
+}
+
+// benchToken is s without what would end a word of the format.
+func benchToken(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
+			return '_'
+		}
+		return r
+	}, s)
+}
+
+func benchValues(trial record.Trial, clock record.Clock) []benchfmt.Value {
+	var values []benchfmt.Value
+	for _, v := range trial.Values {
+		if v.Value <= 0 && judge.IsNs(v.Unit) {
+			v.Value = clock.ResolutionNs
+		}
+		if v.Value > 0 && !math.IsInf(v.Value, 0) {
+			values = append(values, benchfmt.Value{Value: v.Value, Unit: benchToken(v.Unit)})
+		}
+	}
+	return values
+}
+
+// writeInvalid writes the trials of row that do not count, each with why, so
+// that they can be looked into and cannot be averaged in.
+func writeInvalid(w io.Writer, run record.Run, row record.Row) error {
+	out := benchfmt.NewWriter(w)
+	for i, trial := range row.Trials {
+		if trial.Invalid == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "# trial %d of %d is invalid: %s\n", i+1, len(row.Trials), printable(trial.Invalid)); err != nil {
+			return err
+		}
+		result := &benchfmt.Result{Name: benchName(row), Iters: int(max(trial.N, 1)), Values: benchValues(trial, run.Clock)}
+		if err := out.Write(result); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"eventstreamcore/reports/judge"
+	"eventstreamcore/reports/record"
+)
+
+// Widths of the table, in columns.
+const (
+	WidthMin     = 80
+	WidthDefault = 100
+)
+
+// Table writes run for a terminal of width columns (at least WidthMin): the
+// host and whether it can be trusted, the targets and what became of them, then
+// the figures that no target is stated for. color marks the verdicts.
+func Table(w io.Writer, run record.Run, width int, color bool) error {
+	p := &printer{width: max(width, WidthMin), color: color}
+	p.host(run)
+	p.fitness(run.Fitness)
+	p.targets(run.Rows)
+	p.figures(run.Rows)
+	_, err := io.WriteString(w, p.String())
+	return err
+}
+
+// printer gathers the lines of a table.
+type printer struct {
+	strings.Builder
+	width int
+	color bool
+}
+
+func (p *printer) line(format string, args ...any) {
+	p.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	p.WriteByte('\n')
+}
+
+// wrap writes text behind head, its further lines indented to where it began.
+func (p *printer) wrap(head, text string) {
+	indent := utf8.RuneCountInString(head)
+	line := head
+	for _, word := range strings.Fields(printable(text)) {
+		used := utf8.RuneCountInString(line)
+		if used > indent && used+1+utf8.RuneCountInString(word) > p.width {
+			p.line("%s", line)
+			line, used = strings.Repeat(" ", indent), indent
+		}
+		if used > indent {
+			line += " "
+		}
+		line += word
+	}
+	p.line("%s", line)
+}
+
+func (p *printer) host(run record.Run) {
+	h := run.Host
+	facts := []string{h.CPU, h.OS + "/" + h.Arch + " " + h.Kernel,
+		fmt.Sprintf("CPUs %s of %s", cpuList(h.Allowed), cpuList(h.Online)), plural(h.Nodes, "node"), fmt.Sprintf("%.1f GiB", float64(h.MemoryMB)/1024)}
+	if h.Virtual != "" {
+		facts = append(facts, h.Virtual+" guest")
+	}
+	p.wrap("host     ", strings.Join(append([]string{h.Name + ":"}, strings.Join(facts, ", ")), " "))
+	c := run.Clock
+	p.wrap("clock    ", fmt.Sprintf("%.4f GHz counter, step %s, read %s, fenced %s; core %.2f GHz before, %.2f after; drift %+.1f ppm",
+		c.Hz/1e9, figure(c.ResolutionNs, "ns"), figure(c.ReadNs, "ns"), figure(c.FencedNs, "ns"), c.GHzBefore, c.GHzAfter, c.DriftPpm))
+	build := run.Build.Commit
+	if run.Build.Dirty {
+		build += " with changes"
+	}
+	what := fmt.Sprintf("%s, %s, seed %d, %s", build, run.Build.Go, run.Seed, run.Started.UTC().Format("2006-01-02 15:04:05 UTC"))
+	if run.Quick {
+		what += ", quick"
+	}
+	if run.Partial {
+		what += ", PARTIAL: interrupted, rows may be missing"
+	}
+	p.wrap("run      ", what)
+	var placed []string
+	for _, t := range run.Plan {
+		placed = append(placed, fmt.Sprintf("%s on CPU %d", t.Role, t.CPU))
+	}
+	if len(placed) > 0 {
+		p.wrap("plan     ", strings.Join(placed, ", "))
+	}
+}
+
+// fitness lists every check that speaks against the host, with its remedy, and
+// names those that could not be read.
+func (p *printer) fitness(f record.Fitness) {
+	verdict := f.Verdict
+	if verdict == "" {
+		verdict = record.Unknown
+	}
+	count := map[string]int{}
+	var unknown []string
+	for _, c := range f.Checks {
+		count[c.Verdict]++
+		if c.Verdict == record.Unknown {
+			unknown = append(unknown, c.Name)
+		}
+	}
+	p.line("fitness  %s: %d checks, %d ok, %d warn, %d bad, %d unknown", p.paint(verdict),
+		len(f.Checks), count[record.OK], count[record.Warn], count[record.Bad], count[record.Unknown])
+	for _, c := range f.Checks {
+		if c.Verdict != record.Warn && c.Verdict != record.Bad {
+			continue
+		}
+		p.wrap(fmt.Sprintf("  %-4s %s: ", c.Verdict, printable(c.Name)), withWhy(c))
+		if c.Mend != "" {
+			p.wrap("       mend: ", c.Mend)
+		}
+	}
+	if len(unknown) > 0 {
+		p.wrap("  unknown ", strings.Join(unknown, ", "))
+	}
+}
+
+func withWhy(c record.Check) string {
+	if c.Why == "" {
+		return c.Value
+	}
+	return c.Value + "; " + c.Why
+}
+
+// targets is the table of verdicts. Reasons stand below it once each, by number.
+func (p *printer) targets(rows []record.Row) {
+	lines := [][]string{{"target", "bound", "measured", "95 % interval", "floor", "x-floor", "verdict"}}
+	var notes notes
+	for _, row := range rows {
+		for _, j := range row.Judgements {
+			lines = append(lines, judged(row, j, &notes))
+		}
+	}
+	if missing := judge.Missing(rows); len(missing) > 0 {
+		for _, t := range missing {
+			lines = append(lines, []string{t.ID, bound(t.Bound, t.Unit, t.AtLeast), "", "", "", "", record.NotMeasured + notes.mark([]string{"no row of this run was held against it"})})
+		}
+	}
+	p.line("")
+	p.columns(lines, "lrrrrrl")
+	for i, n := range notes {
+		p.wrap(fmt.Sprintf("  [%d] ", i+1), n)
+	}
+}
+
+// judged is the cells of one judgement.
+func judged(row record.Row, j record.Judgement, n *notes) []string {
+	name := j.Target
+	for _, param := range row.Params {
+		name += " " + param.Key + "=" + param.Value
+	}
+	cells := []string{printable(name), bound(j.Bound, j.Unit, j.AtLeast), "", "", "", "", j.Verdict + n.mark(j.Reasons)}
+	if j.N == 0 {
+		return cells
+	}
+	cells[2] = figure(j.Center, j.Unit)
+	if j.High > 0 {
+		cells[3] = interval(j.Center, j.Low, j.High, j.Unit)
+	}
+	if j.Floor != nil && j.Floor.Ns > 0 {
+		cells[4] = figure(j.Floor.Ns, "ns")
+	}
+	if j.XFloor > 0 {
+		cells[5] = ratio(j.XFloor)
+	}
+	return cells
+}
+
+// notes are reasons, each kept once and known by its place.
+type notes []string
+
+// mark is the numbers of reasons: " [1,3]".
+func (n *notes) mark(reasons []string) string {
+	var marks []string
+	for _, r := range reasons {
+		marks = append(marks, fmt.Sprint(n.place(r)))
+	}
+	if len(marks) == 0 {
+		return ""
+	}
+	return " [" + strings.Join(marks, ",") + "]"
+}
+
+func (n *notes) place(reason string) int {
+	for i, have := range *n {
+		if have == reason {
+			return i + 1
+		}
+	}
+	*n = append(*n, reason)
+	return len(*n)
+}
+
+// figures lists what no target is stated for, a row's figures on one line.
+func (p *printer) figures(rows []record.Row) {
+	p.line("")
+	p.line("figures without a target (median of the trials)")
+	widest := 0
+	for _, row := range rows {
+		widest = max(widest, min(utf8.RuneCountInString(row.Name()), p.width/3))
+	}
+	for _, row := range rows {
+		if text := plain(row); text != "" {
+			p.wrap(fmt.Sprintf("  %-*s  ", widest, printable(row.Name())), text)
+		}
+	}
+}
+
+// plain is the figures of row that were not judged, and what must be said of it.
+func plain(row record.Row) string {
+	var parts []string
+	for _, unit := range row.Units() {
+		if isJudged(row, unit) {
+			continue
+		}
+		s := judge.Summarise(row.Values(unit))
+		text := strings.TrimSpace(label(unit) + " " + figure(s.Center, unit))
+		if row.Floor != nil && row.FloorUnit == unit {
+			text += fmt.Sprintf(" (floor %s: %s)", row.Floor.Name, figure(row.Floor.Ns, "ns"))
+		}
+		parts = append(parts, text)
+	}
+	if row.Skipped != "" && len(row.Judgements) == 0 {
+		parts = append(parts, "skipped: "+row.Skipped)
+	}
+	if row.Oversubscribed != "" {
+		parts = append(parts, "oversubscribed, not judged: "+row.Oversubscribed)
+	}
+	if bad := len(row.Trials) - len(row.Valid()); bad > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d trials INVALID, kept in .FAIL", bad, len(row.Trials)))
+	}
+	return strings.Join(append(parts, row.Notes...), "; ")
+}
+
+func isJudged(row record.Row, unit string) bool {
+	for _, j := range row.Judgements {
+		if j.Unit == unit && j.N > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
