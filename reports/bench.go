@@ -86,7 +86,7 @@ func configuration(run record.Run) []benchfmt.Config {
 		{"hypervisor", run.Host.Virtual},
 		{"plan", strings.Join(placed, ",")},
 	} {
-		if value := strings.Join(strings.Fields(kv[1]), " "); value != "" {
+		if value := oneSpaced(kv[1]); value != "" {
 			config = append(config, benchfmt.Config{Key: kv[0], Value: []byte(value), File: true})
 		}
 	}

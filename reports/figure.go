@@ -88,14 +88,14 @@ func interval(center, low, high float64, unit string) string {
 // ratio writes a multiple: 1.08, 12.4, 340.
 func ratio(v float64) string { return scale{1, ""}.number(v) }
 
-// bound writes a target's bound with its sense: < 10 ns, >= 4.5 M/s.
+// bound writes a target's bound with its sense: <10 ns, >=4.5 M/s.
 func bound(v float64, unit string, atLeast bool) string {
 	s := scaleOf(v, unit)
 	sense := "<"
 	if atLeast {
 		sense = ">="
 	}
-	return fmt.Sprintf("%s %s %s", sense, strconv.FormatFloat(v/s.factor, 'g', 4, 64), s.unit)
+	return fmt.Sprintf("%s%s %s", sense, strconv.FormatFloat(v/s.factor, 'g', 4, 64), s.unit)
 }
 
 // label names the figure of a unit beside its value: p99 for p99-ns, nothing
@@ -133,12 +133,9 @@ func cpuList(cpus []int) string {
 // printable is s with control characters made visible: text from elsewhere may
 // not drive the terminal.
 func printable(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
-		return s
-	}
 	var b strings.Builder
 	for _, r := range s {
-		if unicode.IsPrint(r) {
+		if unicode.IsPrint(r) || string(r) == solid {
 			b.WriteRune(r)
 		} else {
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))

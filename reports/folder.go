@@ -1,9 +1,11 @@
 package reports
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"eventstreamcore/reports/chart"
 	"eventstreamcore/reports/record"
 )
 
@@ -41,17 +44,21 @@ func (f *folder) row(run record.Run, row record.Row) {
 	for _, d := range row.Distributions {
 		f.put(d.File, func(w io.Writer) error { return writeHgrm(w, d) })
 	}
-	if len(row.Distributions) > 0 {
-		f.put(path.Join(plotsFolder, fileName(row.Name())+".svg"), func(w io.Writer) error {
-			figure, err := percentilePlot(row)
-			if err != nil {
-				return err
-			}
-			return figure.SVG(w)
-		})
-	}
+	f.plot(row)
 	if len(row.Valid()) < len(row.Trials) {
 		f.put(fileName(row.Name())+".FAIL", func(w io.Writer) error { return writeInvalid(w, run, row) })
+	}
+}
+
+// plot writes the percentile curve of a row that has one.
+func (f *folder) plot(row record.Row) {
+	figure, err := percentilePlot(row)
+	switch {
+	case errors.Is(err, chart.ErrEmpty):
+	case err != nil:
+		f.err = cmp.Or(f.err, err)
+	default:
+		f.put(path.Join(plotsFolder, fileName(row.Name())+".svg"), figure.SVG)
 	}
 }
 

@@ -32,7 +32,7 @@ func percentilePlot(row record.Row) (*chart.Figure, error) {
 // curve is d as far as its samples bear it out: beyond that it would show the
 // maximum under other names.
 func curve(d record.Distribution) (chart.Series, error) {
-	s := chart.Series{Name: fmt.Sprintf("%s (%d samples)", d.Name, d.Count)}
+	s := chart.Series{Name: fmt.Sprintf("%s (%s samples)", d.Name, judge.Grouped(d.Count))}
 	hist, err := Histogram(d)
 	if err != nil {
 		return s, err
@@ -52,7 +52,7 @@ func curve(d record.Distribution) (chart.Series, error) {
 func levels(row record.Row) []chart.Level {
 	var levels []chart.Level
 	for _, j := range row.Judgements {
-		if judge.IsNs(j.Unit) {
+		if strings.HasPrefix(j.Unit, "p") && judge.IsNs(j.Unit) { // of a percentile, not of an operation
 			name := fmt.Sprintf("target %s: %s %s", j.Target, label(j.Unit), bound(j.Bound, j.Unit, j.AtLeast))
 			levels = append(levels, chart.Level{Name: name, Y: j.Bound, Kind: chart.TargetLevel})
 		}
@@ -72,7 +72,7 @@ func about(row record.Row) string {
 		for _, p := range d.Percentiles {
 			text += fmt.Sprintf(" p%v %s,", p.Percent, figure(float64(p.Ns), "ns"))
 		}
-		parts = append(parts, fmt.Sprintf("%s max %s of %d samples", text, figure(float64(d.Max), "ns"), d.Count))
+		parts = append(parts, fmt.Sprintf("%s max %s of %s samples", text, figure(float64(d.Max), "ns"), judge.Grouped(d.Count)))
 	}
 	return "Latency over percentile. " + strings.Join(parts, ". ") + "."
 }

@@ -36,17 +36,21 @@ type printer struct {
 	color bool
 }
 
+// solid is a space at which no line is broken, so that a figure keeps its unit.
+const solid = "\u00a0"
+
 func (p *printer) line(format string, args ...any) {
-	p.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), solid, " ")
+	p.WriteString(strings.TrimRight(text, " "))
 	p.WriteByte('\n')
 }
 
-// wrap writes text behind head, its further lines indented to where it began.
+// wrap writes text behind head, broken at single spaces, its further lines indented to where it began.
 func (p *printer) wrap(head, text string) {
-	indent := utf8.RuneCountInString(head)
+	indent := shown(head)
 	line := head
-	for _, word := range strings.Fields(printable(text)) {
-		used := utf8.RuneCountInString(line)
+	for word := range strings.SplitSeq(printable(text), " ") {
+		used := shown(line)
 		if used > indent && used+1+utf8.RuneCountInString(word) > p.width {
 			p.line("%s", line)
 			line, used = strings.Repeat(" ", indent), indent
@@ -66,7 +70,7 @@ func (p *printer) host(run record.Run) {
 	if h.Virtual != "" {
 		facts = append(facts, h.Virtual+" guest")
 	}
-	p.wrap("host     ", strings.Join(append([]string{h.Name + ":"}, strings.Join(facts, ", ")), " "))
+	p.wrap("host     ", oneSpaced(h.Name+": "+strings.Join(facts, ", ")))
 	c := run.Clock
 	p.wrap("clock    ", fmt.Sprintf("%.4f GHz counter, step %s, read %s, fenced %s; core %.2f GHz before, %.2f after; drift %+.1f ppm",
 		c.Hz/1e9, figure(c.ResolutionNs, "ns"), figure(c.ReadNs, "ns"), figure(c.FencedNs, "ns"), c.GHzBefore, c.GHzAfter, c.DriftPpm))
@@ -74,7 +78,7 @@ func (p *printer) host(run record.Run) {
 	if run.Build.Dirty {
 		build += " with changes"
 	}
-	what := fmt.Sprintf("%s, %s, seed %d, %s", build, run.Build.Go, run.Seed, run.Started.UTC().Format("2006-01-02 15:04:05 UTC"))
+	what := fmt.Sprintf("%s, %s, seed %d, %s", build, run.Build.Go, run.Seed, run.Started.UTC().Format("2006-01-02T15:04:05Z"))
 	if run.Quick {
 		what += ", quick"
 	}
@@ -129,33 +133,36 @@ func withWhy(c record.Check) string {
 	return c.Value + "; " + c.Why
 }
 
-// targets is the table of verdicts. Reasons stand below it once each, by number.
+// targets is the table of verdicts. Reasons stand below it once each, by number;
+// targets that nothing was held against are named together.
 func (p *printer) targets(rows []record.Row) {
-	lines := [][]string{{"target", "bound", "measured", "95 % interval", "floor", "x-floor", "verdict"}}
+	lines := [][]string{{"target", "bound", "measured", "interval", "floor", "x-floor", "verdict"}}
 	var notes notes
 	for _, row := range rows {
 		for _, j := range row.Judgements {
 			lines = append(lines, judged(row, j, &notes))
 		}
 	}
-	if missing := judge.Missing(rows); len(missing) > 0 {
-		for _, t := range missing {
-			lines = append(lines, []string{t.ID, bound(t.Bound, t.Unit, t.AtLeast), "", "", "", "", record.NotMeasured + notes.mark([]string{"no row of this run was held against it"})})
-		}
-	}
 	p.line("")
-	p.columns(lines, "lrrrrrl")
+	if len(lines) > 1 {
+		p.columns(lines, "lrrrrrl")
+	}
 	for i, n := range notes {
 		p.wrap(fmt.Sprintf("  [%d] ", i+1), n)
+	}
+	var missing []string
+	for _, t := range judge.Missing(rows) {
+		missing = append(missing, t.ID)
+	}
+	if len(missing) > 0 {
+		p.line("  %s, for no row of this run was held against them:", p.paint(record.NotMeasured))
+		p.wrap("      ", strings.Join(missing, ", "))
 	}
 }
 
 // judged is the cells of one judgement.
 func judged(row record.Row, j record.Judgement, n *notes) []string {
-	name := j.Target
-	for _, param := range row.Params {
-		name += " " + param.Key + "=" + param.Value
-	}
+	name := strings.TrimSpace(j.Target + " " + params(row))
 	cells := []string{printable(name), bound(j.Bound, j.Unit, j.AtLeast), "", "", "", "", j.Verdict + n.mark(j.Reasons)}
 	if j.N == 0 {
 		return cells
@@ -171,6 +178,15 @@ func judged(row record.Row, j record.Judgement, n *notes) []string {
 		cells[5] = ratio(j.XFloor)
 	}
 	return cells
+}
+
+// params is the row's parameters: set=512MiB op=insert.
+func params(row record.Row) string {
+	var all []string
+	for _, p := range row.Params {
+		all = append(all, p.Key+"="+p.Value)
+	}
+	return strings.Join(all, " ")
 }
 
 // notes are reasons, each kept once and known by its place.
@@ -223,9 +239,9 @@ func plain(row record.Row) string {
 		s := judge.Summarise(row.Values(unit))
 		text := strings.TrimSpace(label(unit) + " " + figure(s.Center, unit))
 		if row.Floor != nil && row.FloorUnit == unit {
-			text += fmt.Sprintf(" (floor %s: %s)", row.Floor.Name, figure(row.Floor.Ns, "ns"))
+			text += fmt.Sprintf(" (%s x %s, %s)", ratio(judge.OverFloor(unit, s.Center, row.Floor)), row.Floor.Name, figure(row.Floor.Ns, "ns"))
 		}
-		parts = append(parts, text)
+		parts = append(parts, strings.ReplaceAll(text, " ", solid))
 	}
 	if row.Skipped != "" && len(row.Judgements) == 0 {
 		parts = append(parts, "skipped: "+row.Skipped)
@@ -254,3 +270,6 @@ func plural(n int, what string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
+
+// oneSpaced is text with each run of spaces made one: vendors pad CPU names.
+func oneSpaced(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -48,41 +48,72 @@ func (p *printer) paint(text string) string {
 	return text
 }
 
-const columnGap = 2
+// shown is how many columns text takes up on a terminal.
+func shown(text string) int {
+	for _, paint := range paints {
+		text = strings.ReplaceAll(text, paint, "")
+	}
+	return utf8.RuneCountInString(strings.ReplaceAll(text, unpaint, ""))
+}
 
 // columns writes lines aligned, the first of them as the head; sides has an l or
-// an r for each column. The first column gives way when the width is short.
+// an r for each column. Where the width is short the first column gives way: what
+// follows its first word goes on a line below.
 func (p *printer) columns(lines [][]string, sides string) {
-	widths := make([]int, len(sides))
-	for _, cells := range lines {
-		for i, c := range cells {
-			widths[i] = max(widths[i], utf8.RuneCountInString(c))
-		}
+	widths, total := measure(lines, 2)
+	folded := total > p.width
+	if folded {
+		widths, total = measure(firstWords(lines), 1)
 	}
-	total := -columnGap
-	for _, w := range widths {
-		total += w + columnGap
-	}
-	if over := total - p.width; over > 0 {
-		widths[0] = max(widths[0]-over, columnMin)
+	gap := strings.Repeat(" ", 2)
+	if folded {
+		gap = " "
 	}
 	for n, cells := range lines {
-		p.row(cells, widths, sides)
+		first, rest := cells[0], ""
+		if folded {
+			first, rest, _ = strings.Cut(first, " ")
+		}
+		p.row(append([]string{first}, cells[1:]...), widths, sides, gap)
+		if rest != "" {
+			p.wrap("    ", rest)
+		}
 		if n == 0 {
 			p.line("%s", strings.Repeat("-", min(total, p.width)))
 		}
 	}
 }
 
-const columnMin = 14 // the first column is not cut below this
+// measure is the width of each column, and of all with gaps between them.
+func measure(lines [][]string, gap int) (widths []int, total int) {
+	widths = make([]int, len(lines[0]))
+	for _, cells := range lines {
+		for i, c := range cells {
+			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+		}
+	}
+	for _, w := range widths {
+		total += w
+	}
+	return widths, total + gap*(len(widths)-1)
+}
 
-func (p *printer) row(cells []string, widths []int, sides string) {
+// firstWords is lines with nothing but the first word in their first column.
+func firstWords(lines [][]string) [][]string {
+	var short [][]string
+	for _, cells := range lines {
+		first, _, _ := strings.Cut(cells[0], " ")
+		short = append(short, append([]string{first}, cells[1:]...))
+	}
+	return short
+}
+
+func (p *printer) row(cells []string, widths []int, sides, gap string) {
 	var b strings.Builder
 	for i, c := range cells {
-		c = clip(c, widths[i])
 		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
 		if i > 0 {
-			b.WriteString(strings.Repeat(" ", columnGap))
+			b.WriteString(gap)
 		}
 		if sides[i] == 'r' {
 			b.WriteString(pad + c)
@@ -91,12 +122,4 @@ func (p *printer) row(cells []string, widths []int, sides string) {
 		}
 	}
 	p.line("%s", b.String())
-}
-
-// clip cuts s to width, marking the cut.
-func clip(s string, width int) string {
-	if utf8.RuneCountInString(s) <= width {
-		return s
-	}
-	return string([]rune(s)[:width-1]) + "~"
 }

@@ -9,7 +9,6 @@ package chart
 
 import (
 	"fmt"
-	"image/color"
 	"io"
 
 	"gonum.org/v1/plot"
@@ -75,7 +74,7 @@ const (
 
 func newFigure(title, about string) *Figure {
 	p := plot.New()
-	p.BackgroundColor = color.Transparent
+	p.BackgroundColor = nil // the paper is drawn under all of the figure
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.LineStyle.Color = ink
 		axis.Tick.LineStyle.Color = ink

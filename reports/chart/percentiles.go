@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -8,9 +9,12 @@ import (
 	"gonum.org/v1/plot/plotter"
 )
 
+// ErrEmpty says that there is nothing to draw.
+var ErrEmpty = errors.New("no sample to draw")
+
 // Percentiles draws latencies in ns (Y, logarithmic) over percentiles (X, in
 // nines). Points that are not above 0 ns, or at 100 %, cannot be drawn and are
-// left out; a figure without any point is an error.
+// left out; ErrEmpty when none remains.
 func Percentiles(title, about string, series []Series, levels []Level) (*Figure, error) {
 	if len(series) > SeriesMax {
 		return nil, fmt.Errorf("%s: %d series, and only %d can be told apart", title, len(series), SeriesMax)
@@ -27,7 +31,7 @@ func Percentiles(title, about string, series []Series, levels []Level) (*Figure,
 		}
 	}
 	if high == 0 {
-		return nil, fmt.Errorf("%s: no sample to draw", title)
+		return nil, fmt.Errorf("%s: %w", title, ErrEmpty)
 	}
 	for _, l := range levels {
 		low, high = math.Min(low, l.Y), math.Max(high, l.Y)
@@ -39,7 +43,7 @@ func Percentiles(title, about string, series []Series, levels []Level) (*Figure,
 	}
 	p := f.plot
 	p.X.Min, p.X.Max, p.X.Tick.Marker = 0, right, nineTicks{}
-	p.X.Label.Text = "percentile"
+	p.X.Label.Text = "percentile, %"
 	p.Y.Min, p.Y.Max = roundOut(low, high)
 	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, durationTicks{}
 	p.Y.Label.Text = "latency"

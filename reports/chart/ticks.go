@@ -17,7 +17,7 @@ func nines(percent float64) float64 { return -math.Log10(1 - percent/100) }
 type nineTicks struct{}
 
 func (nineTicks) Ticks(_, high float64) []plot.Tick {
-	ticks := []plot.Tick{{Value: 0, Label: "0 %"}}
+	ticks := []plot.Tick{{Value: 0, Label: "0"}}
 	for _, p := range []float64{50, 75} {
 		ticks = append(ticks, plot.Tick{Value: nines(p), Label: strconv.FormatFloat(p, 'g', -1, 64)})
 	}

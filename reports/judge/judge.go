@@ -66,7 +66,7 @@ func Judge(t Target, values []float64, floor *record.Floor, host record.Fitness)
 	if s.Bounded {
 		j.Low, j.High = s.Low, s.High
 	}
-	j.Floor, j.XFloor = floor, overFloor(t.Unit, s.Center, floor)
+	j.Floor, j.XFloor = floor, OverFloor(t.Unit, s.Center, floor)
 	j.Verdict, j.Reasons = verdict(t, s, host)
 	return j
 }
@@ -136,9 +136,9 @@ func unresolved(values []float64) (n int) {
 	return n
 }
 
-// overFloor is how many times its floor a figure is. A rate stands over it by
+// OverFloor is how many times its floor a figure is: x-floor. A rate stands over it by
 // the time each event took; a unit that is neither has no such ratio: 0.
-func overFloor(unit string, center float64, floor *record.Floor) float64 {
+func OverFloor(unit string, center float64, floor *record.Floor) float64 {
 	if floor == nil || !(floor.Ns > 0) {
 		return 0
 	}

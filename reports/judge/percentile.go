@@ -40,14 +40,14 @@ func tooFewEvents(unit string) string {
 	if !ok {
 		return ""
 	}
-	return ": that percentile needs " + grouped(SamplesFor(p)) + " events a trial"
+	return ": that percentile needs " + Grouped(SamplesFor(p)) + " events a trial"
 }
 
-// grouped writes n with commas between thousands.
-func grouped(n int64) string {
+// Grouped writes n with commas between thousands.
+func Grouped(n int64) string {
 	if n < 1000 {
 		return strconv.FormatInt(n, 10)
 	}
 	tail := strconv.FormatInt(n%1000+1000, 10)[1:]
-	return grouped(n/1000) + "," + tail
+	return Grouped(n/1000) + "," + tail
 }

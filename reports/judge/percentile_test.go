@@ -26,7 +26,7 @@ func TestMaxPercentile(t *testing.T) {
 
 func TestGrouped(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 368: "368", 3_688: "3,688", 36_888: "36,888", 1_000_007: "1,000,007"} {
-		if got := grouped(n); got != want {
+		if got := Grouped(n); got != want {
 			t.Errorf("%d reads %s", n, got)
 		}
 	}

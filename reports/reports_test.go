@@ -1,0 +1,267 @@
+package reports
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"eventstreamcore/reports/record"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares got with testdata/name.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s differs (-update writes it anew):\n%s", path, d)
+	}
+}
+
+func mustWrite(t *testing.T, root string, run record.Run) string {
+	t.Helper()
+	dir, err := Write(root, run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestWrite(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "results")
+	run := sampleRun()
+	dir := mustWrite(t, root, run)
+	if got, want := filepath.Base(dir), "20260301T123000Z_sample_0123456789ab"; got != want {
+		t.Errorf("folder %s, want %s", got, want)
+	}
+	for _, name := range []string{
+		"bench.txt", "run.json", "manifest.json", "pipeline_rate=200000.FAIL", "pipeline_rate=200000.received-stored.hgrm",
+		"pipeline_rate=200000.received-stored-undisturbed.hgrm", "plots/pipeline_rate=200000.svg",
+	} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if target, err := os.Readlink(filepath.Join(root, "latest")); err != nil || target != filepath.Base(dir) {
+		t.Errorf("latest points to %q (%v)", target, err)
+	}
+	if run.Rows[2].Distributions[0].File != "" {
+		t.Error("the caller's run was written to")
+	}
+	checkSums(t, dir)
+	checkNothingElse(t, root, "latest", filepath.Base(dir))
+}
+
+// checkSums holds every file of dir against the manifest, and the manifest
+// against the files.
+func checkSums(t *testing.T, dir string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m record.Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "manifest.json" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		sum := sha256.Sum256(b)
+		name, _ := filepath.Rel(dir, path)
+		found[filepath.ToSlash(name)] = hex.EncodeToString(sum[:])
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(m.Files, found); d != "" {
+		t.Errorf("manifest and files differ:\n%s", d)
+	}
+}
+
+func checkNothingElse(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if len(got) != len(want) {
+		t.Errorf("%s holds %q, want %q", dir, got, want)
+	}
+}
+
+func TestWriteNeverOverAnother(t *testing.T) {
+	root := t.TempDir()
+	run := sampleRun()
+	first := mustWrite(t, root, run)
+	before, err := os.ReadFile(filepath.Join(first, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Seed++
+	second := mustWrite(t, root, run)
+	if second != first+"-2" {
+		t.Errorf("the second went to %s", second)
+	}
+	after, err := os.ReadFile(filepath.Join(first, "manifest.json"))
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the first was written to (%v)", err)
+	}
+	if target, _ := os.Readlink(filepath.Join(root, "latest")); target != filepath.Base(second) {
+		t.Errorf("latest points to %q", target)
+	}
+}
+
+func TestWriteLeavesNothingOnError(t *testing.T) {
+	root := t.TempDir()
+	run := sampleRun()
+	run.Rows[2].Distributions[0].Encoded = "not a histogram"
+	if dir, err := Write(root, run); err == nil {
+		t.Fatalf("a damaged histogram went into %s", dir)
+	} else if !strings.Contains(err.Error(), "received-stored") {
+		t.Errorf("%v does not name the histogram", err)
+	}
+	checkNothingElse(t, root)
+}
+
+func TestWriteSparesAFolderCalledLatest(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "latest"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := Write(root, sampleRun())
+	if err == nil || !strings.Contains(err.Error(), "not a link") {
+		t.Errorf("%v", err)
+	}
+	if _, err := Load(dir); err != nil {
+		t.Errorf("the results are lost: %v", err)
+	}
+}
+
+func TestWriteUnwritable(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Write(file, sampleRun()); err == nil || !strings.Contains(err.Error(), "--out") {
+		t.Errorf("%v names no remedy", err)
+	}
+}
+
+func TestLoadReturnsWhatWasWritten(t *testing.T) {
+	run := sampleRun()
+	got, err := Load(mustWrite(t, t.TempDir(), run))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Rows = named(run.Rows)
+	if d := cmp.Diff(run, got); d != "" {
+		t.Errorf("read back:\n%s", d)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"no run", "", "not a folder of results"},
+		{"cut short", `{"schema":1,"rows":[`, "damaged"},
+		{"another document", `{"hello":1}`, "no schema version"},
+		{"newer", `{"schema":99,"rows":{"new":"form"}}`, "schema 99"},
+		{"of another type", `{"schema":1,"rows":{"a":1}}`, "damaged"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if c.text != "" {
+				if err := os.WriteFile(filepath.Join(dir, "run.json"), []byte(c.text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := Load(dir)
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v, want one line with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestTable(t *testing.T) {
+	for _, c := range []struct {
+		file  string
+		width int
+	}{{"table80.txt", 80}, {"table100.txt", 100}} {
+		var b bytes.Buffer
+		if err := Table(&b, sampleRun(), c.width, false); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, c.file, b.Bytes())
+		for line := range strings.Lines(b.String()) {
+			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > c.width {
+				t.Errorf("%d columns in %d: %s", n, c.width, line)
+			}
+		}
+		if strings.Contains(b.String(), "\x1b") {
+			t.Error("colour where none was wanted")
+		}
+	}
+}
+
+// Colour may not move a column: stripped of it, the table is the plain one.
+func TestTableColour(t *testing.T) {
+	var plain, colour bytes.Buffer
+	if err := Table(&plain, sampleRun(), 80, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := Table(&colour, sampleRun(), 80, true); err != nil {
+		t.Fatal(err)
+	}
+	stripped := colour.String()
+	for _, p := range append([]string{unpaint}, "\x1b[32m", "\x1b[1;31m", "\x1b[33m", "\x1b[2m") {
+		stripped = strings.ReplaceAll(stripped, p, "")
+	}
+	if d := cmp.Diff(plain.String(), stripped); d != "" || colour.Len() == plain.Len() {
+		t.Errorf("%s", d)
+	}
+}
+
+// Text from elsewhere may not drive the terminal.
+func TestTableEscapes(t *testing.T) {
+	run := sampleRun()
+	run.Host.CPU, run.Rows[3].Notes = "evil\x1b[2J", []string{"\x07bell"}
+	run.Fitness.Checks[1].Value = "\x1b]0;title\x07"
+	var b bytes.Buffer
+	if err := Table(&b, run, 100, false); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(b.String(), "\x1b\x07") {
+		t.Errorf("control characters came through:\n%q", b.String())
+	}
+}
