@@ -1,0 +1,86 @@
+package ingest
+
+import (
+	"errors"
+	"unsafe"
+
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/wire"
+)
+
+// ErrBusy says that the engine has no room for the event now: nothing was
+// taken, and it may be published again.
+var ErrBusy = errors.New("engine is busy: no room for the event now, publish it again")
+
+// Event is what a Publisher takes. Topic and Payload are copied.
+type Event struct {
+	Topic    string // 1 to 65535 bytes of UTF-8
+	Payload  []byte
+	ID       uint64 // 24-bit producer, 40-bit counter; 0: the engine gives it one
+	Intended uint64 // ns, CLOCK_MONOTONIC_RAW; 0 is none
+	Priority event.Priority
+}
+
+// Publisher lets a goroutine of the same process publish events. It belongs to
+// one goroutine; every further one needs a Publisher of its own.
+type Publisher struct {
+	intake *Intake
+	frame  wire.Frame
+	origin event.Origin
+}
+
+// NewPublisher publishes through the intake, which it then owns.
+func NewPublisher(in *Intake, origin event.Origin) *Publisher {
+	return &Publisher{intake: in, origin: origin}
+}
+
+// Publish hands one event to the engine at once. It returns ErrBusy when there
+// is no room and wire's ErrTopic, ErrPriority or ErrTooLarge when the event can
+// never be taken.
+func (p *Publisher) Publish(topic string, payload []byte, priority event.Priority) error {
+	e := Event{Topic: topic, Payload: payload, Priority: priority}
+	if err := p.admit(&e, cpu.Now()); err != nil {
+		return err
+	}
+	p.intake.Flush()
+	return nil
+}
+
+// PublishBatch hands over as many events as there is room for, from the front,
+// and says how many; all were received at the same moment. An error, the same
+// as Publish's, is about the first event that was not taken.
+func (p *Publisher) PublishBatch(events []Event) (taken int, err error) {
+	now := cpu.Now()
+	for ; taken < len(events) && err == nil; taken++ {
+		err = p.admit(&events[taken], now)
+	}
+	p.intake.Flush()
+	if err != nil {
+		taken--
+	}
+	return taken, err
+}
+
+// Flush hands over what the lane had no room for, and reports whether all went:
+// whoever stops publishing calls it until it did.
+func (p *Publisher) Flush() bool { return p.intake.Flush() }
+
+// Counters are the publisher's.
+func (p *Publisher) Counters() *Counters { return &p.intake.Counters }
+
+func (p *Publisher) admit(e *Event, now cpu.Ticks) error {
+	f := &p.frame
+	f.Topic = unsafe.Slice(unsafe.StringData(e.Topic), len(e.Topic)) // Admit only reads it
+	f.Payload, f.ID, f.Intended, f.Priority = e.Payload, e.ID, e.Intended, e.Priority
+	if f.Version = wire.V1; e.ID != 0 {
+		f.Version = wire.V2
+	}
+	if err := f.Check(); err != nil {
+		return err
+	}
+	if !p.intake.Admit(f, Arrival{Received: now, Origin: p.origin}) {
+		return ErrBusy
+	}
+	return nil
+}
