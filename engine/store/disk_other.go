@@ -1,0 +1,17 @@
+//go:build !linux
+
+package store
+
+import (
+	"fmt"
+
+	"eventstreamcore/engine/cpu"
+)
+
+// openFolder refuses: what a sync means on this system has not been measured
+// or tested, and a log that only seems durable is worse than none.
+func openFolder(path string, _ bool) (disk, error) {
+	return nil, fmt.Errorf("log in %s: %w", path, cpu.ErrUnsupported)
+}
+
+func noSpace(error) bool { return false }

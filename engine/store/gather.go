@@ -1,0 +1,94 @@
+package store
+
+import (
+	"fmt"
+
+	"eventstreamcore/engine/event"
+)
+
+// batch is the memory of one group: records as they will lie on the disk, and
+// room for the trailer behind them. It belongs to the gatherer, then, once
+// offered, to the committer.
+type batch struct {
+	buf         []byte
+	used        int
+	records     int
+	first, last uint64
+}
+
+// newBatch has room for limit bytes, or for one record of any length.
+func newBatch(limit int) batch {
+	return batch{buf: make([]byte, max(limit, padded(MaxRecord))+trailerSize)}
+}
+
+// take copies a record in.
+func (b *batch) take(h *event.Header, seq uint64, size int) {
+	if b.records == 0 {
+		b.first = seq
+	}
+	b.records++
+	b.last = seq
+	to := b.buf[b.used : b.used+size]
+	le.PutUint64(to[size-align:], 0) // the padding; what is no padding is overwritten
+	copy(to, h.Encoded())
+	b.used += size
+}
+
+// close writes the trailer and is the whole group's bytes. It can be done again.
+func (b *batch) close(t trailer, salt uint32) ([]byte, uint32) {
+	t.records, t.first, t.last = uint64(b.records), b.first, b.last
+	group := b.buf[:b.used+trailerSize]
+	t.encode(group[b.used:])
+	crc := event.Checksum(salt, group[:len(group)-4])
+	le.PutUint32(group[len(group)-4:], crc)
+	return group, crc
+}
+
+func (b *batch) clear() { b.used, b.records = 0, 0 }
+
+// Append copies the event into the group that gathers, which makes it `stored`,
+// and sets its sequence. The event must be sealed. It is false when the group
+// is at its cap while the committer still has the one before, and after a
+// failure (see Err). It allocates nothing and never waits. The gatherer calls it.
+func (l *Log) Append(h *event.Header) (seq uint64, ok bool) {
+	b := &l.batches[l.gathering]
+	size := padded(int(h.Length))
+	if b.used+size > l.cfg.GroupBytes || b.records == l.cfg.GroupEvents || l.failure.Load() != nil {
+		if b = l.turn(size); b == nil {
+			return 0, false
+		}
+	}
+	seq = l.next
+	l.next++
+	h.Sequence = seq
+	b.take(h, seq, size)
+	return seq, true
+}
+
+// turn finds room for a record that does not fit the group: in the other
+// batch, if the committer is done with it, or in this one if it is empty.
+func (l *Log) turn(size int) *batch {
+	if size > padded(MaxRecord) {
+		panic(fmt.Sprintf("store: record of %d bytes, the longest is %d", size, MaxRecord))
+	}
+	if l.failure.Load() != nil {
+		return nil
+	}
+	if b := &l.batches[l.gathering]; b.records > 0 && !l.Offer() {
+		return nil
+	}
+	return &l.batches[l.gathering]
+}
+
+// Offer hands the gathered group to the committer and begins the next, if the
+// committer is free and there is anything. The gatherer calls it, once after
+// each batch of appends: it also publishes Gathered.
+func (l *Log) Offer() bool {
+	l.gathered.Store(l.next - 1)
+	if l.batches[l.gathering].records == 0 || l.offered.Load() != 0 {
+		return false
+	}
+	l.offered.Store(1) // hands the batch over: who loads 1 sees its bytes
+	l.gathering ^= 1
+	return true
+}

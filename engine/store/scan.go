@@ -1,0 +1,277 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"eventstreamcore/engine/event"
+)
+
+const (
+	readAhead = 256 << 10 // least that a scanner asks of the disk
+	blankStep = 512       // zeros in a row that are worth skipping
+	groupMax  = groupBytesMax + MaxRecord + trailerSize
+)
+
+// scanner reads groups out of one segment. It keeps no position: its caller
+// says where to look.
+type scanner struct {
+	f     file
+	size  int64
+	salt  uint32
+	trust bool // takes checksums as right: only the tests of the tests set it
+
+	buf   []byte // the file from base on
+	base  int64
+	floor int64 // nothing before it will be asked for again
+}
+
+// span is one whole group: it stood the checks. Its bytes are the records and
+// the trailer, a view that dies with the scanner's next call.
+type span struct {
+	trailer
+	at, end int64 // end is where the next group begins
+	kind    event.Type
+	bytes   []byte
+}
+
+// Why the bytes at an offset are no whole group.
+var (
+	errBlank    = errors.New("nothing written")
+	errCutOff   = errors.New("cut off by the end of the file")
+	errRecord   = errors.New("no record header")
+	errOrder    = errors.New("sequence does not continue within the group")
+	errTrailer  = errors.New("trailer does not match its records")
+	errChecksum = errors.New("group checksum does not match")
+)
+
+func newScanner(f file, salt uint32) (*scanner, error) {
+	s := &scanner{f: f, salt: salt}
+	return s, s.refresh()
+}
+
+// refresh forgets what was read: the file may have been written since.
+func (s *scanner) refresh() (err error) {
+	s.buf = s.buf[:0]
+	s.size, err = s.f.Size()
+	return err
+}
+
+// window is the file from at on: n bytes or more, fewer only at its end.
+func (s *scanner) window(at int64, n int) ([]byte, error) {
+	if held := s.base + int64(len(s.buf)); at >= s.base && held >= min(at+int64(n), s.size) {
+		return s.buf[min(at, held)-s.base:], nil
+	} else if at < s.base || at > held {
+		s.base, s.buf = at, s.buf[:0]
+	}
+	if drop := min(s.floor, at) - s.base; drop > 0 {
+		s.buf = s.buf[:copy(s.buf, s.buf[drop:])]
+		s.base += drop
+	}
+	had := len(s.buf)
+	want := int(max(min(at+int64(max(n, readAhead)), s.size)-s.base, int64(had)))
+	s.buf = slices.Grow(s.buf, want-had)[:want]
+	got, err := s.f.ReadAt(s.buf[had:], s.base+int64(had))
+	s.buf = s.buf[:had+got]
+	if err == io.EOF { // it shrank: what is gone is cut off
+		err = nil
+		s.size = s.base + int64(len(s.buf))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading at offset %d: %w", at, err)
+	}
+	return s.buf[min(at-s.base, int64(len(s.buf))):], nil
+}
+
+// plausible reports whether r may be the header of a record other than a trailer.
+func plausible(r *event.Record) bool {
+	switch r.Type {
+	case event.TypeEvent, event.TypeDeadLetter, event.TypeSeal, quarantined:
+	default:
+		return false
+	}
+	return r.Length >= event.RecordSize && r.Length <= MaxRecord &&
+		int(r.TopicLength) <= int(r.Length)-event.RecordSize && r.Sequence != 0
+}
+
+// group reads the group at an offset. bad says why there is none; err is the
+// disk's own failure.
+func (s *scanner) group(at int64) (g span, bad, err error) {
+	s.floor = at
+	n, records, bad, err := s.walk(at)
+	if bad != nil || err != nil {
+		return g, bad, err
+	}
+	b, err := s.window(at, n)
+	if err != nil || len(b) < n {
+		return g, errCutOff, err
+	}
+	b = b[:n]
+	first := record(b)
+	g = span{trailer: decodeTrailer(b[n-trailerSize:]), at: at, end: at + int64(n), kind: first.Type, bytes: b}
+	if g.records != records || g.first != first.Sequence || g.last < g.first {
+		return g, errTrailer, nil
+	}
+	if event.Checksum(s.salt, b[:n-4]) != g.crc && !s.trust {
+		return g, errChecksum, nil
+	}
+	if g.kind == quarantined {
+		g.end += int64(first.ID)
+	} else if g.last-g.first+1 != records {
+		return g, errTrailer, nil
+	}
+	return g, nil, nil
+}
+
+// walk follows the record headers from at to the trailer that closes them: n
+// bytes with it, in records.
+func (s *scanner) walk(at int64) (n int, records uint64, bad, err error) {
+	var first uint64
+	for {
+		b, err := s.window(at, n+trailerSize)
+		if err != nil || len(b) < n+event.RecordSize {
+			return 0, 0, errCutOff, err
+		}
+		r := record(b[n:])
+		if r.Type == event.TypeTrailer && records > 0 {
+			if r.Length != trailerSize || len(b) < n+trailerSize {
+				return 0, 0, errTrailer, nil
+			}
+			return n + trailerSize, records, nil, nil
+		}
+		if records == 0 {
+			if r == (event.Record{}) {
+				return 0, 0, errBlank, nil
+			}
+			first = r.Sequence
+		}
+		if !plausible(&r) || n > groupMax {
+			return 0, 0, errRecord, nil
+		}
+		if r.Sequence != first+records {
+			return 0, 0, errOrder, nil
+		}
+		n += padded(int(r.Length))
+		records++
+	}
+}
+
+// search finds the first whole group from an offset on that begins with
+// sequence min or a later one. It tries every place where a record could be,
+// in one pass: record headers are noted as they come by, and a trailer is held
+// against those that could have begun its group.
+func (s *scanner) search(from int64, min uint64) (g span, found bool, err error) {
+	begun := map[uint64][]int64{} // by sequence, where a record of it may be
+	for at := from; ; at += align {
+		b, err := s.window(at, len(zeros))
+		if err != nil || len(b) < event.RecordSize {
+			return g, false, err
+		}
+		if b[32] == 0 { // neither record nor trailer: most often an unwritten stretch
+			s.floor = at
+			if at, err = s.skipBlank(at, b); err != nil {
+				return g, false, err
+			}
+			continue
+		}
+		r := record(b)
+		if r.Sequence < min {
+			continue
+		}
+		if plausible(&r) {
+			begun[r.Sequence] = append(begun[r.Sequence], at)
+		}
+		if r.Type != event.TypeTrailer || r.Length != trailerSize || len(b) < trailerSize {
+			continue
+		}
+		for _, start := range begun[decodeTrailer(b).first] {
+			g, bad, err := s.group(start)
+			if err != nil || bad == nil {
+				return g, bad == nil, err
+			}
+		}
+	}
+}
+
+// skipBlank is at, or where the zeros that begin there end, less one step, so
+// that a record whose first bytes are zero is still found.
+func (s *scanner) skipBlank(at int64, b []byte) (int64, error) {
+	if n := min(len(b), blankStep); !bytes.Equal(b[:n], zeros[:n]) {
+		return at, nil
+	}
+	blank, err := s.blankUntil(at)
+	return max(at, blank-event.RecordSize), err
+}
+
+// zeros is what unwritten stretches are compared with.
+var zeros [64 << 10]byte
+
+// blankUntil is the first offset from at on, in steps of a record's alignment,
+// that does not read as zero, or the file's size.
+func (s *scanner) blankUntil(at int64) (int64, error) {
+	for at < s.size {
+		s.floor = at
+		b, err := s.window(at, len(zeros))
+		if err != nil {
+			return 0, err
+		}
+		b = b[:min(len(b), len(zeros))]
+		if !bytes.Equal(b, zeros[:len(b)]) {
+			for i := range b {
+				if b[i] != 0 {
+					return (at + int64(i)) &^ (align - 1), nil
+				}
+			}
+		}
+		at += int64(len(b))
+	}
+	return s.size, nil
+}
+
+// remains is where the traces of an unfinished write end, looking from an
+// offset on, or 0: zeros leave none, nor do the records of a recycled segment's
+// former life, whose sequences all lie before next.
+func (s *scanner) remains(from int64, next uint64) (end int64, err error) {
+	const horizon = 1 << 32 // sequences that one crash could cut off
+	nonzero, stale := int64(0), false
+	for at := from; ; at += align {
+		s.floor = at
+		b, err := s.window(at, len(zeros))
+		if err != nil {
+			return 0, err
+		}
+		if len(b) == 0 {
+			break
+		}
+		if b[0] == 0 {
+			if at, err = s.skipBlank(at, b); err != nil {
+				return 0, err
+			}
+			if b, err = s.window(at, len(zeros)); err != nil {
+				return 0, err
+			}
+		}
+		if word := b[:min(align, len(b))]; !bytes.Equal(word, zeros[:len(word)]) {
+			nonzero = at + int64(len(word))
+		}
+		if len(b) < event.RecordSize {
+			continue
+		}
+		r := record(b)
+		if !plausible(&r) && (r.Type != event.TypeTrailer || r.Length != trailerSize) {
+			continue
+		}
+		if r.Sequence < next {
+			stale = true
+		} else if r.Sequence-next < horizon {
+			end = max(end, min(at+int64(padded(int(r.Length))), s.size))
+		}
+	}
+	if end == 0 && !stale {
+		end = nonzero
+	}
+	return end, nil
+}
