@@ -5,10 +5,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/perf/benchfmt"
 
@@ -31,7 +27,7 @@ func Bench(w io.Writer, run record.Run) error {
 	config := configuration(run)
 	for _, row := range run.Rows {
 		for _, trial := range row.Valid() {
-			result := &benchfmt.Result{Config: config, Name: benchName(row), Iters: int(max(trial.N, 1)), Values: benchValues(trial, run.Clock)}
+			result := &benchfmt.Result{Config: config, Name: benchfmt.Name(row.Benchmark()), Iters: int(max(trial.N, 1)), Values: benchValues(trial, run.Clock)}
 			if len(result.Values) == 0 {
 				continue
 			}
@@ -66,49 +62,17 @@ func direction(unit string) *benchfmt.UnitMetadata {
 	}
 	return &benchfmt.UnitMetadata{
 		UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: unit, Key: "better"},
-		OrigUnit:        benchToken(unit), Value: better,
+		OrigUnit:        record.Token(unit), Value: better,
 	}
 }
 
 // configuration is the lines that identify what was measured on.
 func configuration(run record.Run) []benchfmt.Config {
-	var placed []string
-	for _, p := range run.Plan {
-		placed = append(placed, fmt.Sprintf("%s@%d", benchToken(p.Role), p.CPU))
-	}
 	var config []benchfmt.Config
-	for _, kv := range [][2]string{
-		{"goos", run.Host.OS},
-		{"goarch", run.Host.Arch},
-		{"cpu", run.Host.CPU},
-		{"cpus", cpuList(run.Host.Allowed)},
-		{"nodes", strconv.Itoa(run.Host.Nodes)},
-		{"hypervisor", run.Host.Virtual},
-		{"plan", strings.Join(placed, ",")},
-	} {
-		if value := oneSpaced(kv[1]); value != "" {
-			config = append(config, benchfmt.Config{Key: kv[0], Value: []byte(value), File: true})
-		}
+	for _, p := range run.Hardware() {
+		config = append(config, benchfmt.Config{Key: p.Key, Value: []byte(p.Value), File: true})
 	}
 	return config
-}
-
-// benchName is the row's name in the format's form: a capital first, no spaces,
-// and always the number of threads at the end.
-func benchName(row record.Row) benchfmt.Name {
-	name := benchToken(row.Name())
-	first, size := utf8.DecodeRuneInString(name)
-	return benchfmt.Name(fmt.Sprintf("%c%s-%d", unicode.ToUpper(first), name[size:], max(row.Procs, 1)))
-}
-
-// benchToken is s without what would end a word of the format.
-func benchToken(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.IsControl(r) {
-			return '_'
-		}
-		return r
-	}, s)
 }
 
 func benchValues(trial record.Trial, clock record.Clock) []benchfmt.Value {
@@ -118,7 +82,7 @@ func benchValues(trial record.Trial, clock record.Clock) []benchfmt.Value {
 			v.Value = clock.ResolutionNs
 		}
 		if v.Value > 0 && !math.IsInf(v.Value, 0) {
-			values = append(values, benchfmt.Value{Value: v.Value, Unit: benchToken(v.Unit)})
+			values = append(values, benchfmt.Value{Value: v.Value, Unit: record.Token(v.Unit)})
 		}
 	}
 	return values
@@ -135,7 +99,7 @@ func writeInvalid(w io.Writer, run record.Run, row record.Row) error {
 		if _, err := fmt.Fprintf(w, "# trial %d of %d is invalid: %s\n", i+1, len(row.Trials), printable(trial.Invalid)); err != nil {
 			return err
 		}
-		result := &benchfmt.Result{Name: benchName(row), Iters: int(max(trial.N, 1)), Values: benchValues(trial, run.Clock)}
+		result := &benchfmt.Result{Name: benchfmt.Name(row.Benchmark()), Iters: int(max(trial.N, 1)), Values: benchValues(trial, run.Clock)}
 		if err := out.Write(result); err != nil {
 			return err
 		}

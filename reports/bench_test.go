@@ -26,7 +26,7 @@ func TestBenchReadsBack(t *testing.T) {
 	run := sampleRun()
 	want := map[string]int{}
 	for _, row := range run.Rows {
-		want[string(benchName(row))] += len(row.Valid())
+		want[row.Benchmark()] += len(row.Valid())
 	}
 	delete(want, "Pool/node=remote-1") // skipped: no trials
 	var b bytes.Buffer

@@ -112,24 +112,6 @@ func label(unit string) string {
 	return ""
 }
 
-// cpuList writes CPUs as the kernel does: 0-3,8.
-func cpuList(cpus []int) string {
-	var parts []string
-	for i := 0; i < len(cpus); {
-		j := i
-		for j+1 < len(cpus) && cpus[j+1] == cpus[j]+1 {
-			j++
-		}
-		part := strconv.Itoa(cpus[i])
-		if j > i {
-			part += "-" + strconv.Itoa(cpus[j])
-		}
-		parts = append(parts, part)
-		i = j + 1
-	}
-	return strings.Join(parts, ",")
-}
-
 // printable is s with control characters made visible: text from elsewhere may
 // not drive the terminal.
 func printable(s string) string {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"k8s.io/utils/cpuset"
+
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
 )
@@ -66,7 +68,7 @@ func (p *printer) wrap(head, text string) {
 func (p *printer) host(run record.Run) {
 	h := run.Host
 	facts := []string{h.CPU, h.OS + "/" + h.Arch + " " + h.Kernel,
-		fmt.Sprintf("CPUs %s of %s", cpuList(h.Allowed), cpuList(h.Online)), plural(h.Nodes, "node"), fmt.Sprintf("%.1f GiB", float64(h.MemoryMB)/1024)}
+		fmt.Sprintf("CPUs %s of %s", cpuset.New(h.Allowed...), cpuset.New(h.Online...)), plural(h.Nodes, "node"), fmt.Sprintf("%.1f GiB", float64(h.MemoryMB)/1024)}
 	if h.Virtual != "" {
 		facts = append(facts, h.Virtual+" guest")
 	}

@@ -94,4 +94,6 @@ func IsNs(unit string) bool {
 
 // MoreIsBetter is the direction of a unit: rates and ratios over a peer should
 // rise; times, sizes and counts of mishaps should fall.
-func MoreIsBetter(unit string) bool { return IsRate(unit) || strings.HasPrefix(unit, "x-") }
+func MoreIsBetter(unit string) bool {
+	return IsRate(unit) || strings.HasPrefix(unit, "x-") && unit != XFloor
+}

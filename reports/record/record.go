@@ -26,6 +26,11 @@ type Run struct {
 	Clock   Clock     `json:"clock"`
 	Plan    []Placed  `json:"plan"`
 	Rows    []Row     `json:"rows"`
+
+	// Of the hardware, where it was measured.
+	Matrices []Matrix `json:"matrices,omitempty"`
+	Caches   []Sweep  `json:"caches,omitempty"`
+	Strips   []Strip  `json:"strips,omitempty"`
 }
 
 // Build says what was measured.
@@ -103,6 +108,12 @@ type Row struct {
 	// spinning threads on 2 CPUs": such a row is shown, never judged.
 	Oversubscribed string   `json:"oversubscribed,omitempty"`
 	Notes          []string `json:"notes,omitempty"`
+
+	// What some workloads add: how a cell went over time, where an event spent
+	// its time, and what came of each offered rate.
+	Intervals  []Interval  `json:"intervals,omitempty"`
+	Waterfalls []Waterfall `json:"waterfalls,omitempty"`
+	Loads      []Load      `json:"loads,omitempty"`
 }
 
 // Param is one key=value of the cell.

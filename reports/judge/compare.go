@@ -1,0 +1,155 @@
+package judge
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"golang.org/x/perf/benchmath"
+
+	"eventstreamcore/reports/record"
+)
+
+// Alpha is the chance of one false alarm or more that a comparison allows
+// itself over all of its rows.
+const Alpha = 0.05
+
+// Why two sides cannot be compared.
+var (
+	ErrHardware = errors.New("measured on different hardware")
+	ErrNoRows   = errors.New("no row in common")
+)
+
+// Compare sets new against old: each row in each unit by the Mann-Whitney test
+// that benchstat uses, the p-values adjusted by Holm's method for how many
+// there are. Where the hardware differs it refuses with ErrHardware, for
+// nanoseconds do not travel; Across compares what does.
+func Compare(old, new Side, alpha float64) (record.Comparison, error) {
+	if differ := differences(old, new); len(differ) > 0 {
+		return record.Comparison{}, fmt.Errorf("%s and %s: %w: %s (multiples of a floor can be compared with --across)",
+			old.Name, new.Name, ErrHardware, strings.Join(differ, "; "))
+	}
+	return compare(old, new, alpha)
+}
+
+// Across sets only multiples of floors against each other, whatever the
+// hardware: the ratio travels between machines.
+func Across(old, new Side, alpha float64) (record.Comparison, error) {
+	differ := differences(old, new)
+	c, err := compare(old.overFloors(), new.overFloors(), alpha)
+	c.Across = differ
+	return c, err
+}
+
+func compare(old, new Side, alpha float64) (record.Comparison, error) {
+	c := record.Comparison{Schema: record.Schema, Old: old.Name, New: new.Name, Alpha: alpha}
+	c.Missing, c.Added = old.rowsBeyond(new), new.rowsBeyond(old)
+	for i, s := range old.Samples {
+		if j := new.find(s.Row, s.Unit); j >= 0 {
+			c.Changes = append(c.Changes, change(old.Samples[i], new.Samples[j]))
+		} else if !slices.Contains(c.Missing, s.Row) {
+			c.Missing = append(c.Missing, s.Row+" in "+s.Unit)
+		}
+	}
+	if len(c.Changes) == 0 {
+		return c, fmt.Errorf("%s and %s: %w (were they run with the same --run and --set?)", old.Name, new.Name, ErrNoRows)
+	}
+	if p, q := value(old.Hardware, record.PlanKey), value(new.Hardware, record.PlanKey); p != q {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("the plans differ: %s against %s", p, q))
+	}
+	holm(c.Changes)
+	for i := range c.Changes {
+		c.Changes[i].Direction = directed(c.Changes[i], alpha)
+	}
+	if w := powerless(c.Changes, alpha); w != "" {
+		c.Warnings = append(c.Warnings, w)
+	}
+	return c, nil
+}
+
+// change compares one row in one unit.
+func change(old, new Sample) record.Change {
+	a := benchmath.NewSample(slices.Clone(old.Values), &benchmath.DefaultThresholds)
+	b := benchmath.NewSample(slices.Clone(new.Values), &benchmath.DefaultThresholds)
+	test := benchmath.AssumeNothing.Compare(a, b)
+	c := record.Change{Row: old.Row, Unit: old.Unit, Old: center(old.Values), New: center(new.Values), P: test.P}
+	c.Ratio = c.New.Value / c.Old.Value
+	c.RatioLow, c.RatioHi = ratioInterval(old, new)
+	if n := min(c.Old.N, c.New.N); n < TrialsMin {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("%d trials a side: %d are needed for an interval", n, TrialsMin))
+	}
+	return c
+}
+
+func center(values []float64) record.Center {
+	s := Summarise(values)
+	c := record.Center{Value: s.Center, N: s.N}
+	if s.Bounded {
+		c.Low, c.High = s.Low, s.High
+	}
+	return c
+}
+
+// holm fills PHolm: the k-th smallest of m p-values times m-k+1, never below
+// the one before it (Holm, "A simple sequentially rejective multiple test
+// procedure", 1979). Rejecting where it is at most alpha keeps the chance of any
+// false alarm at alpha, however the tests depend on each other.
+func holm(changes []record.Change) {
+	order := make([]*record.Change, len(changes))
+	for i := range changes {
+		order[i] = &changes[i]
+	}
+	slices.SortStableFunc(order, func(a, b *record.Change) int { return cmp.Compare(a.P, b.P) })
+	least := 0.0
+	for k, c := range order {
+		least = max(least, min(1, c.P*float64(len(order)-k)))
+		c.PHolm = least
+	}
+}
+
+// directed says what a change means. The floor under a multiple has an error of
+// its own, which the test knows nothing of: there the interval of the ratio,
+// which does, must exclude 1 as well.
+func directed(c record.Change, alpha float64) string {
+	unsure := c.Unit == XFloor && c.RatioLow <= 1 && c.RatioHi >= 1
+	if c.PHolm > alpha || c.Ratio == 1 || unsure {
+		return record.Same
+	}
+	if (c.Ratio > 1) == MoreIsBetter(c.Unit) {
+		return record.Better
+	}
+	return record.Worse
+}
+
+// Worsening is by how much a change is for the worse, as a share: 0.05 for 5 %
+// more time, or for a rate that makes each event take 5 % longer.
+func Worsening(c record.Change) float64 {
+	if MoreIsBetter(c.Unit) {
+		return 1/c.Ratio - 1
+	}
+	return c.Ratio - 1
+}
+
+// powerless warns when so many rows have so few trials that even trials wholly
+// apart could not be told from chance.
+func powerless(changes []record.Change, alpha float64) string {
+	for _, c := range changes {
+		smallest := 2 / choose(c.Old.N+c.New.N, c.Old.N)
+		if smallest*float64(len(changes)) > alpha {
+			return fmt.Sprintf("%d and %d trials over %d rows cannot show any difference at %v: use more (--count) or fewer rows (--run)",
+				c.Old.N, c.New.N, len(changes), alpha)
+		}
+	}
+	return ""
+}
+
+func choose(n, k int) float64 {
+	c := 1.0
+	for i := range k {
+		c *= float64(n-i) / float64(i+1)
+	}
+	return math.Round(c)
+}

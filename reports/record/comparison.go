@@ -1,0 +1,49 @@
+package record
+
+// Comparison is two sets of results set against each other.
+type Comparison struct {
+	Schema  int      `json:"schema"`
+	Old     string   `json:"old"` // where they came from
+	New     string   `json:"new"`
+	Alpha   float64  `json:"alpha"` // of the whole family of tests, kept by Holm's method
+	Changes []Change `json:"changes"`
+	Missing []string `json:"missing,omitempty"` // rows that only Old has
+	Added   []string `json:"added,omitempty"`   // rows that only New has
+	// Across says that the hardware differs: only multiples of a floor were
+	// compared, and how it differs.
+	Across   []string `json:"across,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Change is one row in one unit, before and after.
+type Change struct {
+	Row      string  `json:"row"`
+	Unit     string  `json:"unit"`
+	Old      Center  `json:"old"`
+	New      Center  `json:"new"`
+	Ratio    float64 `json:"ratio"`     // New over Old, of the medians
+	RatioLow float64 `json:"ratio_low"` // 95 %, resampled by run
+	RatioHi  float64 `json:"ratio_high"`
+	P        float64 `json:"p"`      // Mann-Whitney, two-sided
+	PHolm    float64 `json:"p_holm"` // the same, adjusted for the number of tests
+	// Direction is what the change means: better, worse, or same when it is not
+	// significant.
+	Direction string   `json:"direction"`
+	Warnings  []string `json:"warnings,omitempty"`
+}
+
+// Center is the median of one side's trials. Low and High, its 95 % interval,
+// are 0 where N is too small for one.
+type Center struct {
+	Value float64 `json:"value"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
+	N     int     `json:"n"`
+}
+
+// Directions of a Change.
+const (
+	Better = "better"
+	Worse  = "worse"
+	Same   = "same"
+)
