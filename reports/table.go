@@ -88,13 +88,27 @@ func (p *printer) host(run record.Run) {
 		what += ", PARTIAL: interrupted, rows may be missing"
 	}
 	p.wrap("run      ", what)
-	var placed []string
-	for _, t := range run.Plan {
-		placed = append(placed, fmt.Sprintf("%s on CPU %d", t.Role, t.CPU))
+	if len(run.Plan) > 0 {
+		p.wrap("plan     ", strings.Join(places(run.Plan), ", "))
 	}
-	if len(placed) > 0 {
-		p.wrap("plan     ", strings.Join(placed, ", "))
+}
+
+// places is where the threads of a plan run, those of one role and CPU together.
+func places(plan []record.Placed) []string {
+	var all []string
+	count := map[string]int{}
+	for _, t := range plan {
+		at := fmt.Sprintf("%s on CPU %d", t.Role, t.CPU)
+		if count[at]++; count[at] == 1 {
+			all = append(all, at)
+		}
 	}
+	for i, at := range all {
+		if count[at] > 1 {
+			all[i] = fmt.Sprintf("%d x %s", count[at], at)
+		}
+	}
+	return all
 }
 
 // fitness lists every check that speaks against the host, with its remedy, and

@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,7 +46,10 @@ func Token(s string) string {
 func (r Run) Hardware() []Param {
 	var placed []string
 	for _, p := range r.Plan {
-		placed = append(placed, fmt.Sprintf("%s@%d", Token(p.Role), p.CPU))
+		at := fmt.Sprintf("%s@%d", Token(p.Role), p.CPU)
+		if !slices.Contains(placed, at) { // how many threads the runtime has differs from run to run
+			placed = append(placed, at)
+		}
 	}
 	var all []Param
 	for _, p := range []Param{
