@@ -91,6 +91,9 @@ func ParseMask(text string) (List, error) {
 	slices.Reverse(words)
 	list := List{}
 	for i, word := range words {
+		if word == "00000000" {
+			continue
+		}
 		w, err := strconv.ParseUint(word, 16, 64) // one unbroken word may be wider than 32 bits
 		if err != nil {
 			return nil, fmt.Errorf("mask %.40q: %.20q is not hexadecimal", text, word)
