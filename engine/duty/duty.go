@@ -56,8 +56,9 @@ const (
 	// doubles what a short lull costs.
 	spinFor = 50 * time.Microsecond
 
-	// sleepAtMost bounds a sleep, for the workers whose work is due by the clock.
-	sleepAtMost = 50 * time.Millisecond
+	// sleepAtMost bounds a sleep, for the workers whose work is due by the clock:
+	// the log in mode interval is synced that often.
+	sleepAtMost = 10 * time.Millisecond
 )
 
 // Unpinned is the CPU of a thread that may run anywhere.
@@ -169,3 +170,6 @@ func (t *Thread) place() (err error) {
 
 // Name is the thread's, for messages.
 func (t *Thread) Name() string { return t.plan.Name }
+
+// CPU is where the thread was to be pinned; Unpinned if nowhere.
+func (t *Thread) CPU() int { return t.plan.CPU }

@@ -1,0 +1,259 @@
+// Package engine assembles the stages into one engine: New, Publish, Run, Close.
+//
+// It takes the position that an engine is told everything: where its threads
+// run, how large its lanes are, where its log lies. It discovers no hardware,
+// starts nothing behind its user's back, and when the log fails it stops rather
+// than acknowledge what it cannot keep. It knows nothing of those who measure
+// it, beyond handing them a Trace to fill.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"eventstreamcore/engine/bus"
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/duty"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/ingest"
+	"eventstreamcore/engine/memory"
+	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/process"
+	"eventstreamcore/engine/store"
+)
+
+// Config is what an engine is made of. Default fills everything but the folder.
+type Config struct {
+	Log store.Config  // the folder of segments, their size, and when they are synced
+	TCP ingest.Config // where to take frames, and what a client may do; without Address nowhere
+
+	Plan  Plan
+	Pool  memory.Classes // slots for each way in; too few hold senders back early
+	Lanes bus.Depths     // events in each lane; too few hold senders back early
+
+	// Publishers is how many goroutines may publish at once, each with a pool of
+	// its own (81 MiB by default): 0 to 32, default 1, which Publish uses.
+	Publishers int
+	Feeds      []Feed
+
+	// Drain bounds how long Run goes on after it was told to stop, for what was
+	// already taken in: default 2 s.
+	Drain time.Duration
+
+	Trace  *metrics.Trace // filled with every event's stamps; nil for none
+	Clock  cpu.Clock      // calibrated by New if zero, which takes some 15 ms
+	Logger *slog.Logger   // default slog.Default
+}
+
+// Feed makes a worker that runs on the ingest thread and publishes from there:
+// a source of events that polls, as TCP does.
+type Feed func(*ingest.Publisher) duty.Worker
+
+// Default is an engine that keeps its log in dir, on one thread that the kernel
+// may place.
+func Default(dir string) Config {
+	return Config{
+		Log:        store.Default(dir),
+		TCP:        ingest.Default("", cpu.Clock{}),
+		Plan:       Fused(duty.Unpinned, duty.Park),
+		Pool:       memory.DefaultClasses(),
+		Lanes:      bus.DefaultDepths(),
+		Publishers: 1,
+		Drain:      2 * time.Second,
+	}
+}
+
+// publishersMax leaves room in a Ref's pool number for TCP workers and feeds.
+const publishersMax = 32
+
+// Validate says what is out of range, or returns nil.
+func (c Config) Validate() error {
+	if c.Publishers < 0 || c.Publishers > publishersMax {
+		return fmt.Errorf("publishers: %d must be 0 to %d", c.Publishers, publishersMax)
+	}
+	if c.Drain <= 0 || c.Drain > time.Minute {
+		return fmt.Errorf("drain time: %v must be above 0 and at most 1m", c.Drain)
+	}
+	return errors.Join(c.Log.Validate(), c.Plan.Validate(), c.Pool.Validate(), c.Lanes.Validate())
+}
+
+// Engine is a running, or runnable, engine.
+type Engine struct {
+	Recovery store.Recovery // what New found in the log's folder
+
+	cfg        Config
+	arena      *memory.Arena
+	log        *store.Log
+	bus        *bus.Bus
+	pools      []*memory.Pool
+	intakes    []*ingest.Intake
+	tcp        *ingest.TCP
+	processors [event.Lanes]*process.Processor
+	storer     *process.Storer
+	workers    map[Stage][]duty.Worker
+	bells      map[Stage]*duty.Bell
+	threads    []*duty.Thread
+	running    chan struct{} // closed when all threads run
+	failed     chan error    // the first failure of the log
+
+	publishers chan *ingest.Publisher // those not handed out yet
+	publishing sync.Mutex             // around own, which Publish shares among its callers
+	own        *ingest.Publisher
+	stopped    sync.Once
+	released   sync.Once
+}
+
+// New opens the log, recovering what a crash left, listens, and makes the
+// stages. Nothing runs before Run; senders may connect already.
+func New(cfg Config) (_ *Engine, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Clock == (cpu.Clock{}) {
+		if cfg.Clock, err = cpu.Calibrate(); err != nil {
+			return nil, err
+		}
+	}
+	cfg.TCP.Clock, cfg.TCP.Log = cfg.Clock, cfg.Logger
+	e := &Engine{cfg: cfg, running: make(chan struct{}), failed: make(chan error, 1), publishers: make(chan *ingest.Publisher, cfg.Publishers)}
+	if err := e.assemble(); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// ErrNoPublisher says that every publisher was handed out.
+var ErrNoPublisher = errors.New("no publisher left: raise Config.Publishers")
+
+// Publisher hands out a way in for one goroutine, which publishes without a
+// lock. With the default of one, it is the one that Publish would use.
+func (e *Engine) Publisher() (*ingest.Publisher, error) {
+	select {
+	case p := <-e.publishers:
+		return p, nil
+	default:
+		return nil, ErrNoPublisher
+	}
+}
+
+// publishPause is how long Publish waits between two attempts while the engine
+// has no room: about a wake-up's time.
+const publishPause = 50 * time.Microsecond
+
+// Publish hands one event to the engine, waiting for room until ctx is done. Any
+// goroutine may call it; callers take turns. When it returns nil, the event is
+// in the engine's hands, not yet on disk.
+func (e *Engine) Publish(ctx context.Context, topic string, payload []byte, priority event.Priority) error {
+	e.publishing.Lock()
+	defer e.publishing.Unlock()
+	if e.own == nil {
+		p, err := e.Publisher()
+		if err != nil {
+			return err
+		}
+		e.own = p
+	}
+	for {
+		err := e.own.Publish(topic, payload, priority)
+		if !errors.Is(err, ingest.ErrBusy) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("publishing to %s: %w", topic, ctx.Err())
+		case <-time.After(publishPause):
+		}
+	}
+}
+
+// Run runs the engine until ctx is done or the log fails; then it stops reading,
+// drains what was taken in, seals the log and returns: nil, the failure, or an
+// UndrainedError.
+func (e *Engine) Run(ctx context.Context) error {
+	if err := e.start(); err != nil {
+		return errors.Join(err, e.stop())
+	}
+	close(e.running)
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-e.failed:
+	}
+	if e.tcp != nil {
+		e.tcp.Stop()
+	}
+	undrained := e.drain(failure)
+	return errors.Join(failure, undrained, e.stop())
+}
+
+// Running is closed once every thread of the plan runs where it should.
+func (e *Engine) Running() <-chan struct{} { return e.running }
+
+// Close frees what New took; after Run only memory is left to free. Nobody may
+// publish any more.
+func (e *Engine) Close() error {
+	err := e.stop()
+	e.release()
+	return err
+}
+
+// UndrainedError counts the events that were taken in and are not in the log.
+type UndrainedError struct {
+	Left uint64
+	Took time.Duration
+}
+
+func (e *UndrainedError) Error() string {
+	return fmt.Sprintf("%d events were not stored within %v", e.Left, e.Took)
+}
+
+// drain waits until everything taken in is stored. Nothing moves any more once
+// the log has failed.
+func (e *Engine) drain(failure error) error {
+	deadline := time.Now().Add(e.cfg.Drain)
+	for {
+		left := e.Stats().InFlight()
+		if left == 0 && (e.tcp == nil || e.tcp.Drained()) {
+			return nil
+		}
+		if failure != nil || time.Now().After(deadline) {
+			return &UndrainedError{Left: left, Took: e.cfg.Drain}
+		}
+		select {
+		case failure = <-e.failed:
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// stop ends the threads, then the connections, then the log.
+func (e *Engine) stop() (err error) {
+	e.stopped.Do(func() {
+		for _, t := range e.threads {
+			t.Stop()
+		}
+		if e.tcp != nil {
+			err = e.tcp.Close()
+		}
+		if e.log != nil {
+			err = errors.Join(err, e.log.Close())
+		}
+	})
+	return err
+}
+
+// release gives the events' memory back.
+func (e *Engine) release() {
+	e.released.Do(func() {
+		if e.arena != nil {
+			e.arena.Close()
+		}
+	})
+}

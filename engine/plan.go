@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"eventstreamcore/engine/duty"
+)
+
+// Stage names a worker of the engine.
+type Stage string
+
+// The stages, in the order of the data's way.
+const (
+	Ingest        Stage = "ingest" // TCP workers and feeds
+	Dispatch      Stage = "dispatch"
+	Realtime      Stage = "realtime"
+	Transactional Stage = "transactional"
+	Batch         Stage = "batch"
+	Store         Stage = "store"
+	Commit        Stage = "commit" // writes and syncs groups; blocks while the disk does
+)
+
+var stages = []Stage{Ingest, Dispatch, Realtime, Transactional, Batch, Store, Commit}
+
+// Plan says which stages share a thread, and where each thread runs. Placement
+// is data: the engine is told, it discovers nothing.
+type Plan struct {
+	Threads []Thread
+}
+
+// Thread is one thread of a plan. Its stages step in the order given.
+type Thread struct {
+	Name   string
+	CPU    int // to pin to, or duty.Unpinned
+	Idle   duty.Idle
+	Stages []Stage
+}
+
+// Fused runs every stage to completion on one thread: hand-offs are local, and
+// a second CPU is left to whoever sends. Commits run on a thread of their own
+// unless the log leaves syncing to the kernel.
+func Fused(cpu int, idle duty.Idle) Plan {
+	return Plan{Threads: []Thread{
+		{Name: "engine", CPU: cpu, Idle: idle, Stages: []Stage{Ingest, Dispatch, Realtime, Transactional, Batch, Store}},
+	}}
+}
+
+// Split puts what comes in on one thread (with the checksums, which are most of
+// the work) and what is done with it on another.
+func Split(front, back int, idle duty.Idle) Plan {
+	return Plan{Threads: []Thread{
+		{Name: "front", CPU: front, Idle: idle, Stages: []Stage{Ingest, Dispatch}},
+		{Name: "back", CPU: back, Idle: idle, Stages: []Stage{Realtime, Transactional, Batch, Store}},
+	}}
+}
+
+// withCommit adds the commit stage where the plan does not place it: beside the
+// store when a commit is one write into the page cache, else on a thread that
+// sleeps while the disk works.
+func (p Plan) withCommit(blocks bool) Plan {
+	if p.holds(Commit) {
+		return p
+	}
+	threads := slices.Clone(p.Threads)
+	if blocks {
+		return Plan{Threads: append(threads, Thread{Name: "commit", CPU: duty.Unpinned, Idle: duty.Park, Stages: []Stage{Commit}})}
+	}
+	for i, t := range threads {
+		if slices.Contains(t.Stages, Store) {
+			threads[i].Stages = append(slices.Clone(t.Stages), Commit)
+		}
+	}
+	return Plan{Threads: threads}
+}
+
+func (p Plan) holds(s Stage) bool {
+	return slices.ContainsFunc(p.Threads, func(t Thread) bool { return slices.Contains(t.Stages, s) })
+}
+
+// Validate wants every stage exactly once (Commit at most once), and no two
+// pinned threads on one CPU.
+func (p Plan) Validate() error {
+	placed, pinned := map[Stage]string{}, map[int]string{}
+	for _, t := range p.Threads {
+		if other, taken := pinned[t.CPU]; taken && t.CPU != duty.Unpinned {
+			return fmt.Errorf("plan: threads %s and %s are both pinned to CPU %d: give each its own, or fuse their stages", other, t.Name, t.CPU)
+		}
+		pinned[t.CPU] = t.Name
+		for _, s := range t.Stages {
+			if !slices.Contains(stages, s) {
+				return fmt.Errorf("plan: thread %s has unknown stage %q: use %v", t.Name, s, stages)
+			}
+			if other, twice := placed[s]; twice {
+				return fmt.Errorf("plan: stage %s is on threads %s and %s: it belongs on one", s, other, t.Name)
+			}
+			placed[s] = t.Name
+		}
+	}
+	for _, s := range stages {
+		if _, ok := placed[s]; !ok && s != Commit {
+			return fmt.Errorf("plan: stage %s is on no thread", s)
+		}
+	}
+	return nil
+}
