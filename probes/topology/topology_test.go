@@ -99,73 +99,73 @@ func TestNoMachine(t *testing.T) {
 	}
 }
 
-// TestQuirks holds what odd machines taught.
+func cpuFile(c int, name string) string { return fmt.Sprintf("%s/cpu%d/%s", cpuRoot, c, name) }
+
+// quirks are what odd machines taught: files added to a machine of four CPUs of
+// which only the numbers are known.
+var quirks = []struct {
+	name  string
+	files []string
+	show  func(*Topology) any
+	want  string
+}{
+	{"only online", nil, func(m *Topology) any {
+		return fmt.Sprint(m.Online, len(m.Cores), m.SMT == nil, len(m.Nodes), m.Allowed.Nodes == nil)
+	}, "0-3 0 true 0 true"},
+	{"cores by id", []string{cpuFile(0, "topology/core_id"), "0", cpuFile(1, "topology/core_id"), "0", cpuFile(2, "topology/core_id"), "1"},
+		func(m *Topology) any { return fmt.Sprint(m.Cores[0].CPUs, m.Cores[1].CPUs, len(m.Cores), *m.SMT) }, "0-1 2 2 2"},
+	{"ids that repeat across packages", []string{
+		cpuFile(0, "topology/core_id"), "0", cpuFile(1, "topology/core_id"), "0",
+		cpuFile(0, "topology/physical_package_id"), "0", cpuFile(1, "topology/physical_package_id"), "1"},
+		func(m *Topology) any { return len(m.Cores) }, "2"},
+	{"siblings that are offline, and a CPU without itself", []string{
+		cpuFile(0, "topology/thread_siblings_list"), "0,9", cpuFile(1, "topology/thread_siblings_list"), "2"},
+		func(m *Topology) any { return fmt.Sprint(m.Cores[0].CPUs, m.Cores[1].CPUs, len(m.Doubts)) }, "0 1 1"},
+	{"siblings that disagree", []string{
+		cpuFile(0, "topology/thread_siblings_list"), "0-1", cpuFile(1, "topology/thread_siblings_list"), "1"},
+		func(m *Topology) any { return fmt.Sprint(m.Cores[0].CPUs, len(m.Cores), len(m.Doubts)) }, "0-1 1 1"},
+	{"package id -1", []string{cpuFile(0, "topology/physical_package_id"), "-1", cpuFile(0, "topology/core_siblings"), "f"},
+		func(m *Topology) any { return fmt.Sprint(m.Packages[0].CPUs, m.Packages[0].ID == nil) }, "0-3 true"},
+	{"mask before stale list", []string{cpuFile(0, "cache/index0/level"), "1", cpuFile(0, "cache/index0/type"), "Data",
+		cpuFile(0, "cache/index0/shared_cpu_map"), "00000003", cpuFile(0, "cache/index0/shared_cpu_list"), "0"},
+		func(m *Topology) any { return m.Caches[0].CPUs }, "0-1"},
+	{"unknown size, fully associative", []string{cpuFile(0, "cache/index3/level"), "3", cpuFile(0, "cache/index3/type"), "Unified",
+		cpuFile(0, "cache/index3/size"), "0K", cpuFile(0, "cache/index3/ways_of_associativity"), "0"},
+		func(m *Topology) any {
+			return fmt.Sprint(m.Caches[0].SizeBytes == nil, m.Caches[0].Ways == nil, m.Caches[0].CPUs)
+		}, "true true 0"},
+	{"nodes by link alone", []string{nodeRoot + "/node0/cpu0", "", nodeRoot + "/node0/cpu1", "", nodeRoot + "/node5/cpu2", ""},
+		func(m *Topology) any { return fmt.Sprint(m.Nodes[0].CPUs, m.Nodes[1].CPUs, m.Allowed.Nodes) }, "0-1 2 0,5"},
+	{"a short row of distances", []string{nodeRoot + "/node0/distance", "10 20", nodeRoot + "/node0/cpulist", "0-3"},
+		func(m *Topology) any { return fmt.Sprint(m.Nodes[0].Distances == nil, len(m.Doubts)) }, "true 1"},
+	{"a cpuset of another machine", []string{"proc/self/cgroup", "4:cpuset:/x\n", "sys/fs/cgroup/cpuset/x/cpuset.cpus", "64-127"},
+		func(m *Topology) any { return fmt.Sprint(m.Allowed.CPUs, len(m.Doubts)) }, "0-3 1"},
+	{"a v2 cpuset of a parent", []string{"proc/self/cgroup", "0::/a/b\n", "sys/fs/cgroup/a/cpuset.cpus.effective", "1-2"},
+		func(m *Topology) any { return m.Allowed.CPUs }, "1-2"},
+	{"affinity without a cpuset", []string{"proc/self/status", "Cpus_allowed_list:\t2-3\n"},
+		func(m *Topology) any { return fmt.Sprint(m.Allowed.CPUs, m.Usable()) }, "2-3 2-3"},
+	{"affinity left by isolcpus", []string{"proc/self/status", "Cpus_allowed_list:\t0-1\n", cpuRoot + "/isolated", "2-3"},
+		func(m *Topology) any { return fmt.Sprint(m.Allowed.CPUs, m.Usable(), m.Affinity) }, "0-3 0-3 0-1"},
+	{"taskset within a cpuset", []string{"proc/self/status", "Cpus_allowed_list:\t1\n", "proc/self/cgroup", "0::/\n", "sys/fs/cgroup/cpuset.cpus.effective", "0-3"},
+		func(m *Topology) any { return fmt.Sprint(m.Allowed.CPUs, m.Usable()) }, "0-3 1"},
+	{"memory in front of memory", []string{nodeRoot + "/node0/memory_side_cache/index1/size", "1048576", nodeRoot + "/node0/cpulist", "0-3"},
+		func(m *Topology) any { return fmt.Sprint(*m.MemoryCaches[0].SizeBytes, m.MemoryCaches[0].Nodes) }, "1048576 0"},
+	{"a NIC on a node, and one without hardware", []string{"sys/class/net/eth0/device/numa_node", "1", "sys/class/net/eth0/operstate", "up", "sys/class/net/lo/mtu", "65536"},
+		func(m *Topology) any { return fmt.Sprint(len(m.NICs), m.NICs[0].Name, *m.NICs[0].Node) }, "1eth01"},
+	{"a NIC that knows no node", []string{"sys/class/net/eth0/device/numa_node", "-1"},
+		func(m *Topology) any { return m.NICs[0].Node == nil }, "true"},
+	{"hybrid by perf's folders", []string{"sys/devices/cpu_core/cpus", "0-1", "sys/devices/cpu_atom/cpus", "2-3"},
+		func(m *Topology) any { return fmt.Sprint(m.Kinds) }, "[{2-3 map[CoreType:IntelAtom]} {0-1 map[CoreType:IntelCore]}]"},
+}
+
 func TestQuirks(t *testing.T) {
-	cpuFile := func(c int, name string) string { return fmt.Sprintf("%s/cpu%d/%s", cpuRoot, c, name) }
-	four := func() *tree {
-		root := newTree()
-		root.add(cpuRoot+"/online", "0-3\n\x00", "")
-		for c := range 4 {
-			root.add(cpuFile(c, "online"), "1", "")
-		}
-		return root
-	}
-	for _, test := range []struct {
-		name  string
-		files []string
-		show  func(*Topology) any
-		want  string
-	}{
-		{"only online", nil, func(m *Topology) any {
-			return fmt.Sprint(m.Online, len(m.Cores), m.SMT == nil, len(m.Nodes), m.Allowed.Nodes == nil)
-		}, "0-3 0 true 0 true"},
-		{"cores by id", []string{cpuFile(0, "topology/core_id"), "0", cpuFile(1, "topology/core_id"), "0", cpuFile(2, "topology/core_id"), "1"},
-			func(m *Topology) any { return fmt.Sprint(m.Cores[0].CPUs, m.Cores[1].CPUs, len(m.Cores), *m.SMT) }, "0-1 2 2 2"},
-		{"ids that repeat across packages", []string{
-			cpuFile(0, "topology/core_id"), "0", cpuFile(1, "topology/core_id"), "0",
-			cpuFile(0, "topology/physical_package_id"), "0", cpuFile(1, "topology/physical_package_id"), "1"},
-			func(m *Topology) any { return len(m.Cores) }, "2"},
-		{"siblings that are offline, and a CPU without itself", []string{
-			cpuFile(0, "topology/thread_siblings_list"), "0,9", cpuFile(1, "topology/thread_siblings_list"), "2"},
-			func(m *Topology) any { return fmt.Sprint(m.Cores[0].CPUs, m.Cores[1].CPUs, len(m.Doubts)) }, "0 1 1"},
-		{"siblings that disagree", []string{
-			cpuFile(0, "topology/thread_siblings_list"), "0-1", cpuFile(1, "topology/thread_siblings_list"), "1"},
-			func(m *Topology) any { return fmt.Sprint(m.Cores[0].CPUs, len(m.Cores), len(m.Doubts)) }, "0-1 1 1"},
-		{"package id -1", []string{cpuFile(0, "topology/physical_package_id"), "-1", cpuFile(0, "topology/core_siblings"), "f"},
-			func(m *Topology) any { return fmt.Sprint(m.Packages[0].CPUs, m.Packages[0].ID == nil) }, "0-3 true"},
-		{"mask before stale list", []string{cpuFile(0, "cache/index0/level"), "1", cpuFile(0, "cache/index0/type"), "Data",
-			cpuFile(0, "cache/index0/shared_cpu_map"), "00000003", cpuFile(0, "cache/index0/shared_cpu_list"), "0"},
-			func(m *Topology) any { return m.Caches[0].CPUs }, "0-1"},
-		{"unknown size, fully associative", []string{cpuFile(0, "cache/index3/level"), "3", cpuFile(0, "cache/index3/type"), "Unified",
-			cpuFile(0, "cache/index3/size"), "0K", cpuFile(0, "cache/index3/ways_of_associativity"), "0"},
-			func(m *Topology) any {
-				return fmt.Sprint(m.Caches[0].SizeBytes == nil, m.Caches[0].Ways == nil, m.Caches[0].CPUs)
-			}, "true true 0"},
-		{"nodes by link alone", []string{nodeRoot + "/node0/cpu0", "", nodeRoot + "/node0/cpu1", "", nodeRoot + "/node5/cpu2", ""},
-			func(m *Topology) any { return fmt.Sprint(m.Nodes[0].CPUs, m.Nodes[1].CPUs, m.Allowed.Nodes) }, "0-1 2 0,5"},
-		{"a short row of distances", []string{nodeRoot + "/node0/distance", "10 20", nodeRoot + "/node0/cpulist", "0-3"},
-			func(m *Topology) any { return fmt.Sprint(m.Nodes[0].Distances == nil, len(m.Doubts)) }, "true 1"},
-		{"a cpuset of another machine", []string{"proc/self/cgroup", "4:cpuset:/x\n", "sys/fs/cgroup/cpuset/x/cpuset.cpus", "64-127"},
-			func(m *Topology) any { return fmt.Sprint(m.Allowed.CPUs, len(m.Doubts)) }, "0-3 1"},
-		{"a v2 cpuset of a parent", []string{"proc/self/cgroup", "0::/a/b\n", "sys/fs/cgroup/a/cpuset.cpus.effective", "1-2"},
-			func(m *Topology) any { return m.Allowed.CPUs }, "1-2"},
-		{"affinity without a cpuset", []string{"proc/self/status", "Cpus_allowed_list:\t2-3\n"},
-			func(m *Topology) any { return fmt.Sprint(m.Allowed.CPUs, m.Usable()) }, "2-3 2-3"},
-		{"affinity left by isolcpus", []string{"proc/self/status", "Cpus_allowed_list:\t0-1\n", cpuRoot + "/isolated", "2-3"},
-			func(m *Topology) any { return fmt.Sprint(m.Allowed.CPUs, m.Usable(), m.Affinity) }, "0-3 0-3 0-1"},
-		{"taskset within a cpuset", []string{"proc/self/status", "Cpus_allowed_list:\t1\n", "proc/self/cgroup", "0::/\n", "sys/fs/cgroup/cpuset.cpus.effective", "0-3"},
-			func(m *Topology) any { return fmt.Sprint(m.Allowed.CPUs, m.Usable()) }, "0-3 1"},
-		{"memory in front of memory", []string{nodeRoot + "/node0/memory_side_cache/index1/size", "1048576", nodeRoot + "/node0/cpulist", "0-3"},
-			func(m *Topology) any { return fmt.Sprint(*m.MemoryCaches[0].SizeBytes, m.MemoryCaches[0].Nodes) }, "1048576 0"},
-		{"a NIC on a node, and one without hardware", []string{"sys/class/net/eth0/device/numa_node", "1", "sys/class/net/eth0/operstate", "up", "sys/class/net/lo/mtu", "65536"},
-			func(m *Topology) any { return fmt.Sprint(len(m.NICs), m.NICs[0].Name, *m.NICs[0].Node) }, "1eth01"},
-		{"a NIC that knows no node", []string{"sys/class/net/eth0/device/numa_node", "-1"},
-			func(m *Topology) any { return m.NICs[0].Node == nil }, "true"},
-		{"hybrid by perf's folders", []string{"sys/devices/cpu_core/cpus", "0-1", "sys/devices/cpu_atom/cpus", "2-3"},
-			func(m *Topology) any { return fmt.Sprint(m.Kinds) }, "[{2-3 map[CoreType:IntelAtom]} {0-1 map[CoreType:IntelCore]}]"},
-	} {
+	for _, test := range quirks {
 		t.Run(test.name, func(t *testing.T) {
-			root := four()
+			root := newTree()
+			root.add(cpuRoot+"/online", "0-3\n\x00", "")
+			for c := range 4 {
+				root.add(cpuFile(c, "online"), "1", "")
+			}
 			for i := 0; i < len(test.files); i += 2 {
 				root.add(test.files[i], test.files[i+1], "")
 			}
