@@ -54,12 +54,12 @@ func levels(row record.Row) []chart.Level {
 	for _, j := range row.Judgements {
 		if strings.HasPrefix(j.Unit, "p") && judge.IsNs(j.Unit) { // of a percentile, not of an operation
 			name := fmt.Sprintf("target %s: %s %s", j.Target, label(j.Unit), bound(j.Bound, j.Unit, j.AtLeast))
-			levels = append(levels, chart.Level{Name: name, Y: j.Bound, Kind: chart.TargetLevel})
+			levels = append(levels, chart.Level{Name: name, At: j.Bound, Kind: chart.TargetLevel})
 		}
 	}
 	if row.Floor != nil && row.Floor.Ns > 0 {
 		name := fmt.Sprintf("floor: %s %s", row.Floor.Name, figure(row.Floor.Ns, "ns"))
-		levels = append(levels, chart.Level{Name: name, Y: row.Floor.Ns, Kind: chart.FloorLevel})
+		levels = append(levels, chart.Level{Name: name, At: row.Floor.Ns, Kind: chart.FloorLevel})
 	}
 	return levels
 }

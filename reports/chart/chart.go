@@ -30,28 +30,14 @@ type Series struct {
 	Marks  []Point // points that get a mark, so that lines differ without colour
 }
 
-// Level is a horizontal line with a name: a target, a floor.
-type Level struct {
-	Name string
-	Y    float64
-	Kind Kind
-}
-
-// Kind is what a Level stands for.
-type Kind int
-
-// The kinds of level.
-const (
-	TargetLevel Kind = iota
-	FloorLevel
-)
-
 // Figure is a drawn plot, to be written in one of the formats.
 type Figure struct {
 	Title string
 	About string // one sentence for those who cannot see it
-	plot  *plot.Plot
-	keys  []key
+
+	height vg.Length
+	plot   *plot.Plot
+	keys   []key
 }
 
 // key is an entry of the legend above the plot.
@@ -59,12 +45,16 @@ type key struct {
 	name string
 	line draw.LineStyle
 	mark draw.GlyphDrawer // nil: none
+	bare bool             // marks only, without a line
 }
 
-// Size of a figure in points; at 600 px wide its text is 11 px high.
+// Size of a figure in points; at 600 px wide its text is 11 px high. Those with
+// a line for each row are as high as they need to be.
 const (
-	width  = 640 * vg.Length(1)
-	height = 380 * vg.Length(1)
+	width   = 640 * vg.Length(1)
+	height  = 380 * vg.Length(1)
+	rowHigh = 22 * vg.Length(1) // of a line for one row
+	around  = 96 * vg.Length(1) // title, legend and axis above and below such lines
 
 	margin    = 12 * vg.Length(1)
 	titleSize = 14 * vg.Length(1)
@@ -84,7 +74,7 @@ func newFigure(title, about string) *Figure {
 		axis.Label.TextStyle.Font = face(textSize)
 		axis.Padding = 0
 	}
-	return &Figure{Title: title, About: about, plot: p}
+	return &Figure{Title: title, About: about, height: height, plot: p}
 }
 
 func face(size vg.Length) font.Font {
@@ -98,7 +88,7 @@ func (f *Figure) draw(c vg.CanvasSizer) {
 	whole.Fill(whole.Rectangle.Path())
 	inner := draw.Crop(whole, margin, -margin, margin, -margin)
 	y := inner.Max.Y - titleSize
-	inner.FillText(style(titleSize), vg.Point{X: inner.Min.X, Y: y}, f.Title)
+	inner.FillText(plain(titleSize), vg.Point{X: inner.Min.X, Y: y}, f.Title)
 	y = f.legend(inner, y-lineStep)
 	f.plot.Draw(draw.Crop(inner, 0, 0, 0, y-inner.Max.Y))
 }
@@ -107,7 +97,7 @@ func (f *Figure) draw(c vg.CanvasSizer) {
 // plot may start.
 func (f *Figure) legend(c draw.Canvas, y vg.Length) vg.Length {
 	const sample, gap = 26 * vg.Length(1), 6 * vg.Length(1)
-	s := style(textSize)
+	s := plain(textSize)
 	x := c.Min.X
 	for i, k := range f.keys {
 		wide := sample + gap + s.Width(k.name)
@@ -115,7 +105,9 @@ func (f *Figure) legend(c draw.Canvas, y vg.Length) vg.Length {
 			x, y = c.Min.X, y-lineStep
 		}
 		middle := y + textSize*0.35
-		c.StrokeLine2(k.line, x, middle, x+sample, middle)
+		if !k.bare {
+			c.StrokeLine2(k.line, x, middle, x+sample, middle)
+		}
 		if k.mark != nil {
 			c.DrawGlyph(draw.GlyphStyle{Color: k.line.Color, Radius: markRadius, Shape: k.mark}, vg.Point{X: x + sample/2, Y: middle})
 		}
@@ -128,7 +120,8 @@ func (f *Figure) legend(c draw.Canvas, y vg.Length) vg.Length {
 	return y - gap
 }
 
-func style(size vg.Length) text.Style {
+// plain is the style of text in ink.
+func plain(size vg.Length) text.Style {
 	return text.Style{Color: ink, Font: face(size), Handler: plot.DefaultTextHandler}
 }
 
@@ -156,7 +149,7 @@ const pngDPI = 144
 
 // PNG writes the figure in its light colours.
 func (f *Figure) PNG(w io.Writer) error {
-	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(pngDPI))}
+	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, f.height), vgimg.UseDPI(pngDPI))}
 	f.draw(c)
 	if _, err := c.WriteTo(w); err != nil {
 		return fmt.Errorf("drawing %s: %w", f.Title, err)
@@ -165,7 +158,7 @@ func (f *Figure) PNG(w io.Writer) error {
 }
 
 func (f *Figure) render() (string, error) {
-	c := vgsvg.New(width, height)
+	c := vgsvg.New(width, f.height)
 	f.draw(c)
 	text, err := rendered(c)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 )
 
@@ -19,76 +18,25 @@ func Percentiles(title, about string, series []Series, levels []Level) (*Figure,
 	if len(series) > SeriesMax {
 		return nil, fmt.Errorf("%s: %d series, and only %d can be told apart", title, len(series), SeriesMax)
 	}
-	f := newFigure(title, about)
-	low, high, right := math.Inf(1), 0.0, 1.0
+	f, reach := newFigure(title, about), newExtent()
+	f.drawGrid()
 	for i, s := range series {
-		line, marked := inNines(s.Points), inNines(s.Marks)
-		for _, p := range line {
-			low, high, right = math.Min(low, p.Y), math.Max(high, p.Y), math.Max(right, p.X)
-		}
-		if err := f.add(i, s.Name, line, marked); err != nil {
-			return nil, err
+		points := inNines(s.Points)
+		if reach.include(points); len(points) > 0 {
+			f.line(i, s.Name, decimated(points), inNines(s.Marks))
 		}
 	}
-	if high == 0 {
+	if reach.empty() {
 		return nil, fmt.Errorf("%s: %w", title, ErrEmpty)
 	}
+	right := math.Max(reach.highX, 1)
 	for _, l := range levels {
-		low, high = math.Min(low, l.Y), math.Max(high, l.Y)
+		reach.include(plotter.XYs{{X: right, Y: l.At}})
+		f.across(l, 0, right)
 	}
-	for _, l := range levels {
-		if err := f.level(l, right); err != nil {
-			return nil, err
-		}
-	}
-	p := f.plot
-	p.X.Min, p.X.Max, p.X.Tick.Marker = 0, right, nineTicks{}
-	p.X.Label.Text = "percentile, %"
-	p.Y.Min, p.Y.Max = roundOut(low, high)
-	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, durationTicks{}
-	p.Y.Label.Text = "latency"
+	linear(&f.plot.X, 0, right, nineTicks{}, "percentile, %")
+	durations(&f.plot.Y, reach.lowY, reach.highY, "latency")
 	return f, nil
-}
-
-// add draws one series and its marks, over the grid that the first brings.
-func (f *Figure) add(i int, name string, line, marked plotter.XYs) error {
-	if i == 0 {
-		g := plotter.NewGrid()
-		g.Vertical.Color, g.Horizontal.Color = grid, grid
-		f.plot.Add(g)
-	}
-	if len(line) == 0 {
-		return nil
-	}
-	l, err := plotter.NewLine(line)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	l.LineStyle = lineOf(i)
-	f.plot.Add(l)
-	k := key{name: name, line: l.LineStyle}
-	if len(marked) > 0 {
-		dots, err := plotter.NewScatter(marked)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		dots.GlyphStyle.Color, dots.GlyphStyle.Radius, dots.GlyphStyle.Shape = l.LineStyle.Color, markRadius, markOf(i)
-		f.plot.Add(dots)
-		k.mark = markOf(i)
-	}
-	f.keys = append(f.keys, k)
-	return nil
-}
-
-func (f *Figure) level(l Level, right float64) error {
-	line, err := plotter.NewLine(plotter.XYs{{X: 0, Y: l.Y}, {X: right, Y: l.Y}})
-	if err != nil {
-		return fmt.Errorf("%s: %w", l.Name, err)
-	}
-	line.LineStyle = levelLine(l.Kind)
-	f.plot.Add(line)
-	f.keys = append(f.keys, key{name: l.Name, line: line.LineStyle})
-	return nil
 }
 
 func inNines(points []Point) plotter.XYs {

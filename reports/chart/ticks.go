@@ -73,6 +73,92 @@ func Duration(ns float64) string {
 	return strconv.FormatFloat(ns, 'g', 3, 64) + " ns"
 }
 
+// scaled labels a linear axis by thousands: 5 M.
+type scaled struct{}
+
+func (scaled) Ticks(low, high float64) []plot.Tick { return relabelled(low, high, SI) }
+
+// lengths labels a linear axis of ns.
+type lengths struct{}
+
+func (lengths) Ticks(low, high float64) []plot.Tick { return relabelled(low, high, Duration) }
+
+// figures labels a linear axis by a function of the caller's.
+type figures func(float64) string
+
+func (f figures) Ticks(low, high float64) []plot.Tick { return relabelled(low, high, f) }
+
+func relabelled(low, high float64, label func(float64) string) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(low, high)
+	for i := range ticks {
+		if ticks[i].Label != "" {
+			ticks[i].Label = label(ticks[i].Value)
+		}
+	}
+	return ticks
+}
+
+// SI writes v by thousands: 13.1 M.
+func SI(v float64) string {
+	for _, u := range []struct {
+		factor float64
+		name   string
+	}{{1e9, " G"}, {1e6, " M"}, {1e3, " k"}} {
+		if v >= u.factor*(1-1e-9) {
+			return strconv.FormatFloat(v/u.factor, 'g', 3, 64) + u.name
+		}
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+// sizeTicks labels a logarithmic axis of bytes at powers of four.
+type sizeTicks struct{}
+
+func (sizeTicks) Ticks(low, high float64) []plot.Tick {
+	var ticks []plot.Tick
+	for e := math.Ceil(math.Log2(low) - 1e-9); e <= math.Log2(high)+1e-9; e++ {
+		tick := plot.Tick{Value: math.Exp2(e)}
+		if math.Mod(e, 4) == 0 {
+			tick.Label = Bytes(int64(tick.Value))
+		}
+		ticks = append(ticks, tick)
+	}
+	return ticks
+}
+
+// Bytes writes n by powers of 1024: 64 KiB.
+func Bytes(n int64) string {
+	for _, u := range []struct {
+		shift int
+		name  string
+	}{{30, "GiB"}, {20, "MiB"}, {10, "KiB"}} {
+		if n >= 1<<u.shift {
+			return strconv.FormatFloat(float64(n)/float64(int64(1)<<u.shift), 'g', 3, 64) + " " + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10) + " B"
+}
+
+// ratioTicks labels a logarithmic axis of ratios about 1.
+type ratioTicks struct{}
+
+func (ratioTicks) Ticks(low, high float64) []plot.Tick {
+	var ticks []plot.Tick
+	steps := []float64{0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100}
+	if high/low < 3 {
+		steps = []float64{0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2}
+	}
+	if high/low < 1.2 {
+		steps = []float64{0.9, 0.95, 0.98, 0.99, 1, 1.01, 1.02, 1.05, 1.1}
+	}
+	for _, v := range steps {
+		if v >= low && v <= high {
+			ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', -1, 64)})
+		}
+	}
+	return ticks
+}
+
 // roundOut widens low and high to the next steps of 1, 2 and 5.
 func roundOut(low, high float64) (float64, float64) {
 	steps := []float64{1, 2, 5, 10}
