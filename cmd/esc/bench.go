@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/probes"
+	"eventstreamcore/reports"
+	"eventstreamcore/reports/record"
+	"eventstreamcore/workloads"
+)
+
+type benchFlags struct {
+	quick, strict, list, quiet, json bool
+	run, out, scratch                string
+	count                            int
+	time                             time.Duration
+	seed                             uint64
+}
+
+func newBenchCommand() *cobra.Command {
+	var f benchFlags
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure every stage, judge it against its target, and keep the results",
+		Long: `Measure every stage, judge it against its target, and keep the results in
+OUT/<UTC>_<host>_<commit>, with OUT/latest pointing there.
+
+Exit codes: 0 nothing failed, 1 a target was missed on a host that could be
+trusted, 3 a run was invalid or could not be measured, 4 with --strict when the
+host is unfit for a verdict that was wanted, 130 interrupted (what was measured
+is kept, marked partial).`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return bench(c, f) },
+	}
+	c.Flags().BoolVar(&f.quick, "quick", false, "every workload briefly, under a minute in all")
+	c.Flags().BoolVar(&f.strict, "strict", false, "exit 4 when a verdict is INCONCLUSIVE")
+	c.Flags().BoolVar(&f.list, "list", false, "list the workloads and their cells, and measure nothing")
+	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress on stderr")
+	c.Flags().BoolVar(&f.json, "json", false, "print run.json on stdout instead of the table")
+	c.Flags().StringVar(&f.run, "run", ".", "only workloads whose name matches this regular expression")
+	c.Flags().StringVar(&f.out, "out", "results", "folder that gets the folder of results")
+	c.Flags().StringVar(&f.scratch, "scratch", "", "folder for logs under test (default: a tmpfs, /dev/shm)")
+	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 10)")
+	c.Flags().DurationVar(&f.time, "time", 0, "length of a trial (default 150ms, with --quick 30ms)")
+	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: of the time, and recorded)")
+	return c
+}
+
+// defaults fills what was not given and judges what was.
+func (f *benchFlags) defaults() error {
+	if f.count == 0 {
+		f.count = 20
+		if f.quick {
+			f.count = 10
+		}
+	}
+	if f.time == 0 {
+		f.time = 150 * time.Millisecond
+		if f.quick {
+			f.time = 30 * time.Millisecond
+		}
+	}
+	if f.seed == 0 {
+		f.seed = uint64(time.Now().UnixNano())
+	}
+	if f.count < 1 || f.count > 1000 {
+		return usage("--count %d: use 1 to 1000 trials; 6 or more give an interval", f.count)
+	}
+	if f.time < time.Millisecond || f.time > time.Minute {
+		return usage("--time %v: use 1ms to 1m", f.time)
+	}
+	return nil
+}
+
+func bench(c *cobra.Command, f benchFlags) error {
+	if err := f.defaults(); err != nil {
+		return err
+	}
+	name, err := regexp.Compile(f.run)
+	if err != nil {
+		return usage("--run %q: %v", f.run, err)
+	}
+	chosen := workloads.Select(name)
+	if len(chosen) == 0 {
+		return usage("--run %q matches no workload: esc bench --list shows them", f.run)
+	}
+	if f.list {
+		return workloads.List(c.OutOrStdout(), chosen)
+	}
+	progress := c.ErrOrStderr()
+	if f.quiet {
+		progress = io.Discard
+	}
+	run, err := measure(c.Context(), f, chosen, progress)
+	if err != nil {
+		return err
+	}
+	dir, err := reports.Write(f.out, run)
+	if err != nil {
+		return fmt.Errorf("keeping the results: %w", err)
+	}
+	if err := show(c, f, run); err != nil {
+		return err
+	}
+	fmt.Fprintf(progress, "results in %s\n", dir)
+	return verdict(run, f.strict)
+}
+
+// measure prepares the machine, checks the ruler, runs the workloads and checks
+// the ruler again.
+func measure(ctx context.Context, f benchFlags, chosen []workloads.Workload, progress io.Writer) (run record.Run, err error) {
+	scratch, disk, clean, err := benchFolders(f)
+	if err != nil {
+		return run, err
+	}
+	defer func() { err = errors.Join(err, clean()) }()
+	run = record.Run{Schema: record.Schema, Started: time.Now().UTC(), Command: os.Args, Seed: f.seed, Quick: f.quick, Build: readBuild()}
+	fmt.Fprintln(progress, "calibrating the clock and checking the host")
+	clock, err := cpu.Calibrate()
+	if err != nil {
+		return run, exit(exitUnfit, err)
+	}
+	ruler, rulerErr := probes.CheckRuler(clock)
+	if run.Host, err = readHost(); err != nil {
+		return run, exit(exitUnmeasured, err)
+	}
+	checks := append([]probes.Check{probes.RulerCheck(ruler, rulerErr)}, probes.CheckFitness(os.DirFS("/"), run.Host.Allowed).Checks...)
+	run.Fitness = recordFitness(probes.NewFitness(checks))
+	self, err := os.Executable()
+	if err != nil {
+		return run, err
+	}
+	b := &workloads.Bench{
+		Clock: clock, Fitness: run.Fitness, Allowed: run.Host.Allowed, Trials: f.count, Time: f.time,
+		Scratch: scratch, Disk: disk, Self: self, Log: progress, Random: rand.New(rand.NewPCG(f.seed, f.seed)),
+	}
+	if err := b.Settle(); err != nil {
+		return run, exit(exitUnmeasured, err)
+	}
+	run.Rows, err = b.Measure(chosen, func() bool { return ctx.Err() != nil })
+	if err != nil {
+		return run, exit(exitUnmeasured, err)
+	}
+	run.Partial = ctx.Err() != nil
+	finish(&run, &ruler, b)
+	return run, nil
+}
+
+// finish checks the ruler again: if it no longer holds, nothing measured with it
+// does, and every row is judged anew on an unfit host.
+func finish(run *record.Run, ruler *probes.Ruler, b *workloads.Bench) {
+	if err := ruler.Recheck(); err != nil {
+		checks := []probes.Check{probes.RulerCheck(*ruler, err)}
+		run.Fitness.Checks = append(recordFitness(probes.NewFitness(checks)).Checks, run.Fitness.Checks[1:]...)
+		run.Fitness.Verdict = record.Unfit
+		b.Fitness = run.Fitness
+		b.JudgeAgain(run.Rows)
+	}
+	run.Clock = record.Clock{
+		Hz: ruler.Hz, Agreement: b.Clock.Agreement, ReadNs: ruler.ReadNs, FencedNs: ruler.FencedNs, ResolutionNs: ruler.ResolutionNs,
+		GHzBefore: ruler.GHzBefore, GHzAfter: ruler.GHzAfter, DriftPpm: ruler.DriftAfter * 1e6,
+	}
+	run.Plan = b.Placed()
+	run.Ended = time.Now().UTC()
+}
+
+func recordFitness(f probes.Fitness) record.Fitness {
+	out := record.Fitness{Verdict: string(f.Verdict)}
+	for _, c := range f.Checks {
+		out.Checks = append(out.Checks, record.Check{
+			Name: c.Name, Value: c.Value, Source: c.Source, Verdict: string(c.Verdict), Why: c.Why, Mend: c.Mend, Undo: c.Undo,
+		})
+	}
+	return out
+}
+
+func show(c *cobra.Command, f benchFlags, run record.Run) error {
+	if f.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(run)
+	}
+	width, color := reports.Terminal(os.Stdout)
+	return reports.Table(c.OutOrStdout(), run, width, color)
+}
+
+// verdict is the exit code that the run earned.
+func verdict(run record.Run, strict bool) error {
+	var failed, unsure, invalid int
+	for _, row := range run.Rows {
+		if len(row.Valid()) < len(row.Trials) {
+			invalid++
+		}
+		for _, j := range row.Judgements {
+			switch j.Verdict {
+			case record.Fail:
+				failed++
+			case record.Inconclusive:
+				unsure++
+			}
+		}
+	}
+	switch {
+	case run.Partial:
+		return exit(exitInterrupted, errors.New("interrupted: the results are partial"))
+	case failed > 0:
+		return exit(exitMissed, fmt.Errorf("%d target(s) missed", failed))
+	case invalid > 0:
+		return exit(exitUnmeasured, fmt.Errorf("%d row(s) have invalid trials: see the .FAIL files", invalid))
+	case strict && unsure > 0:
+		return exit(exitUnfit, fmt.Errorf("%d verdict(s) INCONCLUSIVE on this host", unsure))
+	}
+	return nil
+}

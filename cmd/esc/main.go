@@ -1,0 +1,96 @@
+// Command esc is EventStreamCore: the engine as a server, the load that drives
+// it, and the harness that measures it and says what its figures are worth.
+//
+// Data goes to stdout, progress and messages to stderr. Exit codes: 0 ok, 1
+// regression, target missed or events left behind, 2 usage, 3 not comparable or
+// not measured, 4 host unfit, 130 interrupted.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes.
+const (
+	exitMissed      = 1
+	exitUsage       = 2
+	exitUnmeasured  = 3
+	exitUnfit       = 4
+	exitInterrupted = 130
+)
+
+// exitError is an error that has an exit code of its own. Without one, an error
+// is a failure: exitMissed.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// exit gives err the code; nil stays nil.
+func exit(code int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{code, err}
+}
+
+// usage is an error in how the command was called.
+func usage(format string, args ...any) error {
+	return exit(exitUsage, fmt.Errorf(format, args...))
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "esc:", err)
+	var coded *exitError
+	if errors.As(err, &coded) {
+		return coded.code
+	}
+	return exitMissed
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "esc",
+		Short:         "An event-streaming engine, and the harness that measures it",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("unknown command %q: esc --help lists them", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitUsage, err) })
+	root.AddCommand(newServeCommand(), newBenchCommand(), newVersionCommand())
+	return root
+}
+
+// noArguments refuses positional arguments, by name.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("unexpected argument %q: esc %s takes only flags (--help)", args[0], c.Name())
+	}
+	return nil
+}

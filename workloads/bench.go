@@ -1,0 +1,242 @@
+package workloads
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/probes"
+	"eventstreamcore/reports/judge"
+	"eventstreamcore/reports/record"
+)
+
+// Bench is the setting that all workloads of a run share.
+type Bench struct {
+	Clock   cpu.Clock
+	Ruler   probes.Ruler
+	Fitness record.Fitness
+	Allowed []int         // CPUs this process may use, ascending
+	Hot     int           // CPU of the measured thread
+	Peer    int           // CPU of the second thread; Hot where there is but one
+	Trials  int           // kept of each cell
+	Time    time.Duration // one trial's length, roughly
+	Scratch string        // folder for logs under test, on tmpfs
+	Disk    string        // folder on the disk of the results
+	Self    string        // this binary, for workloads that need another process
+	Random  *rand.Rand
+	Log     io.Writer // progress, written between measurements only
+
+	planned, done int
+	began         time.Time
+}
+
+// Settle prepares the process for measuring: the collector is off, the runtime's
+// threads are confined to a CPU that the measured thread does not use, and
+// there are two more scheduler slots than spinning threads.
+func (b *Bench) Settle() error {
+	b.Hot = b.Allowed[len(b.Allowed)-1]
+	b.Peer = b.Allowed[max(len(b.Allowed)-2, 0)]
+	debug.SetGCPercent(-1)
+	runtime.GOMAXPROCS(4)
+	if len(b.Allowed) == 1 {
+		return nil
+	}
+	if err := cpu.Confine(nil, b.housekeeping()...); err != nil {
+		return fmt.Errorf("confining the runtime's threads: %w", err)
+	}
+	return nil
+}
+
+// housekeeping is every CPU but the two measured ones; with two CPUs it is the
+// peer, which only the two-thread cells use.
+func (b *Bench) housekeeping() []int {
+	rest := slices.DeleteFunc(slices.Clone(b.Allowed), func(c int) bool { return c == b.Hot || c == b.Peer })
+	if len(rest) == 0 {
+		return []int{b.Peer}
+	}
+	return rest
+}
+
+// Measure runs the workloads. It stops between two trials when stopped says so,
+// and returns the rows that were measured until then.
+func (b *Bench) Measure(chosen []Workload, stopped func() bool) (rows []record.Row, err error) {
+	type job struct {
+		workload string
+		cell     Cell
+	}
+	var jobs []job
+	for _, w := range chosen {
+		for _, c := range w.Cells(b) {
+			jobs = append(jobs, job{w.Name, c})
+		}
+	}
+	b.planned, b.began = len(jobs), time.Now()
+	for _, j := range jobs {
+		if stopped() {
+			break
+		}
+		b.progress(j.workload, j.cell)
+		measured, err := b.cell(j.workload, j.cell, stopped)
+		if err != nil {
+			return rows, fmt.Errorf("%s: %w", title(j.workload, j.cell), err)
+		}
+		rows = append(rows, measured...)
+		b.done++
+	}
+	return rows, nil
+}
+
+// title names a cell as bench.txt does.
+func title(workload string, c Cell) string {
+	var s strings.Builder
+	s.WriteString(workload)
+	for _, p := range c.Params {
+		fmt.Fprintf(&s, "/%s=%s", p.Key, p.Value)
+	}
+	return s.String()
+}
+
+// progress says what comes next, how far the run is and when it will be over.
+func (b *Bench) progress(workload string, c Cell) {
+	eta := "?"
+	if b.done > 0 {
+		left := time.Since(b.began) / time.Duration(b.done) * time.Duration(b.planned-b.done)
+		eta = left.Round(time.Second).String()
+	}
+	fmt.Fprintf(b.Log, "[%2d/%d, %s left] %s\n", b.done+1, b.planned, eta, title(workload, c))
+}
+
+// cell measures one cell: its floor, a warm-up, its trials.
+func (b *Bench) cell(workload string, c Cell, stopped func() bool) ([]record.Row, error) {
+	row := record.Row{Workload: workload, Params: c.Params, Procs: c.Threads, FloorUnit: c.FloorUnit}
+	if c.Needs > len(b.Allowed) {
+		row.Skipped = fmt.Sprintf("needs %d CPUs, this process may use %d", c.Needs, len(b.Allowed))
+		b.judge(&row, c.Targets)
+		return []record.Row{row}, nil
+	}
+	if c.Threads > len(b.Allowed) {
+		row.Oversubscribed = fmt.Sprintf("%d spinning threads on %d CPUs", c.Threads, len(b.Allowed))
+	}
+	if c.Floor != nil {
+		floor, err := c.Floor(b)
+		if err != nil {
+			row.Notes = append(row.Notes, fmt.Sprintf("floor not measured: %v", err))
+		} else {
+			row.Floor = &floor
+		}
+	}
+	outcomes, err := b.trials(c, stopped)
+	if err != nil {
+		return nil, err
+	}
+	return b.rows(row, c, outcomes), nil
+}
+
+func (b *Bench) trials(c Cell, stopped func() bool) (outcomes []Outcome, err error) {
+	trial, err := c.Open(b)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, trial.Close()) }()
+	for i := range b.Trials + 1 {
+		if stopped() {
+			break
+		}
+		runtime.GC() // between trials, for it is off during them
+		before := readNoise()
+		out, err := trial.Run()
+		if err != nil {
+			return nil, err
+		}
+		out.Noise = append(out.Noise, readNoise().since(before)...)
+		if i > 0 { // the first one warmed up
+			outcomes = append(outcomes, out)
+		}
+	}
+	return outcomes, nil
+}
+
+// rows makes the cell's row, and one for each of its spans.
+func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record.Row) {
+	if len(outcomes) == 0 {
+		return nil
+	}
+	own := base
+	for _, out := range outcomes {
+		own.Trials = append(own.Trials, out.Trial)
+		own.Placed = out.Placed
+	}
+	if slices.ContainsFunc(own.Trials, func(t record.Trial) bool { return len(t.Values) > 0 || t.Invalid != "" }) {
+		b.judge(&own, c.Targets)
+		rows = append(rows, own)
+	}
+	for i, span := range outcomes[0].Spans {
+		row := base
+		row.Params = append(slices.Clone(base.Params), record.Param{Key: "span", Value: span.Name})
+		row.Placed = own.Placed
+		b.spanTrials(&row, i, outcomes)
+		b.judge(&row, span.Targets)
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (b *Bench) judge(row *record.Row, targets []string) {
+	for _, id := range targets {
+		t, ok := judge.ByID(id)
+		if !ok {
+			panic("workloads: no target " + id)
+		}
+		row.Judgements = append(row.Judgements, judge.Row(t, *row, b.Fitness))
+	}
+}
+
+// JudgeAgain judges every row anew: what was found out about the host after
+// they were measured bears on all of them.
+func (b *Bench) JudgeAgain(rows []record.Row) {
+	for i := range rows {
+		var targets []string
+		for _, j := range rows[i].Judgements {
+			targets = append(targets, j.Target)
+		}
+		rows[i].Judgements = nil
+		b.judge(&rows[i], targets)
+	}
+}
+
+// Placed is where this run's own threads are: the measured ones by their role,
+// and those of the runtime as they are found now.
+func (b *Bench) Placed() []record.Placed {
+	placed := []record.Placed{{Role: "hot", CPU: b.Hot, Allowed: []int{b.Hot}}, {Role: "peer", CPU: b.Peer, Allowed: []int{b.Peer}}}
+	threads, err := cpu.Threads()
+	if err != nil {
+		return placed
+	}
+	for _, t := range threads {
+		placed = append(placed, record.Placed{Role: "runtime", CPU: t.Allowed[0], Allowed: t.Allowed})
+	}
+	return placed
+}
+
+// List writes the workloads with their cells.
+func List(w io.Writer, chosen []Workload) error {
+	b := new(Bench)
+	for _, workload := range chosen {
+		if _, err := fmt.Fprintf(w, "%s: %s\n", workload.Name, workload.About); err != nil {
+			return err
+		}
+		for _, c := range workload.Cells(b) {
+			if _, err := fmt.Fprintf(w, "  %s\n", title(workload.Name, c)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

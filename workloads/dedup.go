@@ -1,0 +1,123 @@
+package workloads
+
+import (
+	"fmt"
+
+	"eventstreamcore/engine/queue"
+)
+
+// dedupSets are the working sets: they fit L1, L2 and L3 of the usual server
+// core, and none of them. The window is in generations; a table as small as L1
+// has bits for few.
+var dedupSets = []struct {
+	name          string
+	bytes, window int
+}{{"16KiB", 16 << 10, 4}, {"256KiB", 256 << 10, 16}, {"8MiB", 8 << 20, 16}, {"512MiB", 512 << 20, 16}}
+
+// dedupJudged is the set that the targets are held against: the original's 4,096
+// buckets, a line each.
+const dedupJudged = "256KiB"
+
+// dedup looks ids up and inserts new ones, in tables of several sizes, singly and
+// in batches that prefetch.
+func dedup(*Bench) (cells []Cell) {
+	for _, set := range dedupSets {
+		cell := func(op string, batch int, run func(d *queue.Dedup, known int) loop) Cell {
+			c := Cell{
+				Params: params("op", op, "set", set.name, "batch", fmt.Sprint(batch)), Threads: 1, FloorUnit: "ns/op", Floor: accessFloor(set.bytes),
+				Open: func(b *Bench) (Trial, error) {
+					d, known := filled(set.bytes/8, set.window)
+					return amortised(b, batch, run(d, known), nil), nil
+				},
+			}
+			if set.name == dedupJudged && batch == 1 {
+				c.Targets = []string{"dedup"}
+				if op == "lookup" {
+					c.Targets = append(c.Targets, "lookup")
+				}
+			}
+			return c
+		}
+		cells = append(cells, cell("lookup", 1, lookups), cell("insert", 1, inserts), cell("insert", dedupBatch, insertBatches))
+	}
+	return cells
+}
+
+const (
+	dedupBatch = 16
+	knownMost  = 4 << 20 // bounds the time that filling a table takes
+)
+
+// filled is a table of that many words, half full or with knownMost ids, every
+// page of it touched.
+func filled(words, window int) (d *queue.Dedup, known int) {
+	memory := make([]uint64, words)
+	for i := 0; i < words; i += 512 {
+		memory[i] = 0
+	}
+	d, known = queue.NewDedup(memory, window), min(words/2, knownMost)
+	ids, outcomes := make([]uint64, dedupBatch), make([]queue.Outcome, dedupBatch)
+	for first := 0; first < known; first += dedupBatch {
+		for i := range ids {
+			ids[i] = knownID(first + i)
+		}
+		d.InsertBatch(ids, outcomes)
+	}
+	return d, known
+}
+
+// knownID is the i-th id of a filled table; odd ids below it are not there.
+func knownID(i int) uint64 { return 2 * uint64(i) }
+
+// lookups reads ids that were inserted and ids that were not, by turns. The table
+// may have let a known one go: it holds eight to a line and no more.
+func lookups(d *queue.Dedup, known int) loop {
+	return func(n int) (succeeded int) {
+		for i := range n {
+			id := uint64(i % (2 * known))
+			if held := d.Contains(id); !held || id%2 == 0 {
+				succeeded++
+			}
+		}
+		return succeeded
+	}
+}
+
+// inserts puts in ids that were never there: where the table is full, each new
+// one takes the place of an old.
+func inserts(d *queue.Dedup, known int) loop {
+	next := knownID(known)
+	return func(n int) (succeeded int) {
+		for range n {
+			if d.Insert(next) == queue.Fresh {
+				succeeded++
+			}
+			next++
+		}
+		return succeeded
+	}
+}
+
+func insertBatches(d *queue.Dedup, known int) loop {
+	next := knownID(known)
+	ids, outcomes := make([]uint64, dedupBatch), make([]queue.Outcome, dedupBatch)
+	return func(n int) (succeeded int) {
+		for range n {
+			for i := range ids {
+				ids[i] = next
+				next++
+			}
+			d.InsertBatch(ids, outcomes)
+			fresh := 0
+			for _, o := range outcomes {
+				if o == queue.Fresh {
+					fresh++
+				}
+			}
+			if fresh == dedupBatch {
+				succeeded++
+			}
+		}
+		return succeeded
+	}
+}

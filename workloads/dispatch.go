@@ -1,0 +1,47 @@
+package workloads
+
+import (
+	"eventstreamcore/engine/bus"
+	"eventstreamcore/engine/dispatch"
+	"eventstreamcore/engine/duty"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/queue"
+)
+
+// dispatchCells route handles of all priorities from one ingest lane to the bus,
+// and empty the bus again.
+func dispatchCells(*Bench) []Cell {
+	return []Cell{{
+		Params: params("priorities", "mixed"), Threads: 1, FloorUnit: "ns/op", Floor: loadStoreFloor,
+		Open: func(b *Bench) (Trial, error) { return amortised(b, dispatchBatch, routing(), nil), nil },
+	}}
+}
+
+const dispatchBatch = 64
+
+func routing() loop {
+	lanes := bus.New(bus.DefaultDepths())
+	for i := range lanes.Routed {
+		lanes.Routed[i].Bell = new(duty.Bell)
+	}
+	source := queue.NewSPSC(make([]event.Ref, 1024), 1024)
+	d := dispatch.New(lanes, source)
+	in, out := make([]event.Ref, dispatchBatch), make([]event.Ref, dispatchBatch)
+	for i := range in {
+		in[i] = event.Ref(i + 1).WithPriority(event.Priority(i % event.Priorities))
+	}
+	return func(n int) (succeeded int) {
+		for range n {
+			source.PushBatch(in)
+			d.Step(0)
+			routed := 0
+			for i := range lanes.Routed {
+				routed += lanes.Routed[i].PopBatch(out)
+			}
+			if routed == dispatchBatch {
+				succeeded++
+			}
+		}
+		return succeeded
+	}
+}

@@ -1,0 +1,108 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"eventstreamcore/engine"
+	"eventstreamcore/engine/store"
+	"eventstreamcore/reports/record"
+)
+
+// rig is a running engine under test, with its log in a folder of its own that
+// goes when it is closed.
+type rig struct {
+	engine *engine.Engine
+	events string // folder of the log
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+// retained bounds what the log of a rig keeps: the benchmark's data is capped at
+// 1 GiB, and a trial that reads its log back fits in half of that.
+const retained = 512 << 20
+
+// newRig starts an engine whose log leaves syncing to the kernel, in the scratch
+// folder; change adapts its configuration. The burst, if there is one, learns of
+// the engine before it runs.
+func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
+	dir, err := os.MkdirTemp(b.Scratch, "rig-")
+	if err != nil {
+		return nil, err
+	}
+	r := &rig{events: filepath.Join(dir, "events"), ended: make(chan error, 1)}
+	cfg := engine.Default(r.events)
+	cfg.Clock, cfg.Publishers = b.Clock, 0
+	cfg.Log.Mode, cfg.Log.RetainBytes = store.OS, retained
+	change(&cfg)
+	if r.engine, err = engine.New(cfg); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if feed != nil {
+		feed.engine = r.engine
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	go func() { r.ended <- r.engine.Run(ctx) }()
+	return r, r.started()
+}
+
+// started waits until the engine's threads run, for their placement is part of
+// the result.
+func (r *rig) started() error {
+	select {
+	case <-r.engine.Running():
+		return nil
+	case err := <-r.ended:
+		return fmt.Errorf("engine ended at once: %w", errors.Join(err, r.engine.Close()))
+	}
+}
+
+// close stops the engine, verifies what its log still holds and removes it.
+func (r *rig) close() error {
+	r.stop()
+	err := errors.Join(<-r.ended, r.engine.Close())
+	return errors.Join(err, verify(r.events), os.RemoveAll(filepath.Dir(r.events)))
+}
+
+// verify wants a log that was closed cleanly and every checksum in place.
+func verify(events string) error {
+	report, err := store.Verify(events)
+	switch {
+	case err != nil:
+		return err
+	case len(report.Damages) > 0:
+		return fmt.Errorf("the log that the engine left is damaged: %v", report.Damages[0])
+	case !report.Sealed:
+		return errors.New("the log that the engine left is not sealed")
+	}
+	return nil
+}
+
+// settled waits until the engine has stored that many events in all.
+func (r *rig) settled(stored uint64) error {
+	for deadline := time.Now().Add(trialLimit); ; time.Sleep(time.Millisecond) {
+		s := r.engine.Stats()
+		if s.Stored >= stored {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d of %d events stored after %v, %d in flight", s.Stored, stored, trialLimit, s.InFlight())
+		}
+	}
+}
+
+// trialLimit bounds a trial that makes no progress.
+const trialLimit = 30 * time.Second
+
+// placed is where the engine's threads were found to run.
+func (r *rig) placed() (list []record.Placed) {
+	for _, t := range r.engine.Threads() {
+		list = append(list, record.Placed{Role: t.Name(), CPU: t.CPU(), Allowed: t.Allowed})
+	}
+	return list
+}

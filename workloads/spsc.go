@@ -1,0 +1,183 @@
+package workloads
+
+import (
+	"fmt"
+	"sync"
+
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/queue"
+	"eventstreamcore/reports/record"
+)
+
+const (
+	spscDepth = 16_384 // the REALTIME lane's
+	batchSize = 32
+)
+
+func newSPSC() *queue.SPSC { return queue.NewSPSC(make([]event.Ref, spscDepth), spscDepth) }
+
+// spsc pushes and pops on one thread, singly and in batches, then from one CPU
+// to another.
+func spsc(*Bench) []Cell {
+	return []Cell{
+		{
+			Params: params("mode", "pair"), Threads: 1, Targets: []string{"spsc"}, FloorUnit: "ns/op", Floor: loadStoreFloor,
+			Open: func(b *Bench) (Trial, error) { return amortised(b, 1, spscPair(newSPSC()), nil), nil },
+		},
+		{
+			Params: params("mode", "batch", "batch", "32"), Threads: 1, FloorUnit: "ns/op", Floor: loadStoreFloor,
+			Open: func(b *Bench) (Trial, error) {
+				return amortised(b, batchSize, batchPair(newSPSC(), batchSize), nil), nil
+			},
+		},
+		{
+			Params: params("mode", "cross", "batch", "1"), Threads: 2, Needs: 2, Targets: []string{"spsc-rate"},
+			FloorUnit: "ns/op", Floor: transferFloor,
+			Open: func(b *Bench) (Trial, error) { return crossing(b, newSPSC(), 1), nil },
+		},
+		{
+			Params: params("mode", "cross", "batch", "32"), Threads: 2, Needs: 2,
+			FloorUnit: "ns/op", Floor: transferFloor,
+			Open: func(b *Bench) (Trial, error) { return crossing(b, newSPSC(), batchSize), nil },
+		},
+	}
+}
+
+// spscPair is written out for the concrete type: through an interface it would
+// not be inlined, and the call would be what is measured.
+func spscPair(q *queue.SPSC) loop {
+	return func(n int) (succeeded int) {
+		for i := range n {
+			if !q.Push(event.Ref(i)) {
+				continue
+			}
+			if r, ok := q.Pop(); ok && r == event.Ref(i) {
+				succeeded++
+			}
+		}
+		return succeeded
+	}
+}
+
+// ring is what both queues do in batches.
+type ring interface {
+	PushBatch([]event.Ref) int
+	PopBatch([]event.Ref) int
+}
+
+// batchPair pushes a batch and pops it again.
+func batchPair(q ring, size int) loop {
+	in, out := make([]event.Ref, size), make([]event.Ref, size)
+	for i := range in {
+		in[i] = event.Ref(i + 1)
+	}
+	return func(n int) (succeeded int) {
+		for range n {
+			if q.PushBatch(in) == size && q.PopBatch(out) == size && out[size-1] == in[size-1] {
+				succeeded++
+			}
+		}
+		return succeeded
+	}
+}
+
+// crossing sends handles from the peer CPU to the hot one, batch at a time, and
+// checks that each arrives, once and in order. Refused pushes are tried again
+// and never counted.
+func crossing(b *Bench, q ring, batch int) Trial {
+	n := 0
+	return Trial{Close: nothing, Run: func() (Outcome, error) {
+		if n == 0 {
+			n = 1 << 18
+			if out, err := b.cross(q, batch, n); err != nil || out.Invalid != "" {
+				return out, err
+			} else if ns := out.Values[0].Value; ns > 0 {
+				n = max(int(float64(b.Time)/ns), 1<<16)
+			}
+		}
+		return b.cross(q, batch, n)
+	}}
+}
+
+func (b *Bench) cross(q ring, batch, n int) (out Outcome, err error) {
+	var began, ended cpu.Ticks
+	var wrong string
+	err = b.together([]int{b.Peer, b.Hot}, func(i int) {
+		if i == 0 {
+			began = cpu.Now()
+			produce(q, batch, n)
+			return
+		}
+		wrong = consume(q, batch, n)
+		ended = cpu.End()
+	})
+	ns := float64(b.Clock.Ns(ended-began)) / float64(n)
+	out.Trial = record.Trial{N: int64(n), Invalid: wrong, Values: []record.Value{value("ns/op", ns), value("events/s", 1e9/ns)}}
+	return out, err
+}
+
+// backOff is how many PAUSEs a side waits that found no room, or nothing: a side
+// that polls without any takes the line from the other for each item.
+const backOff = 16
+
+func produce(q ring, batch, n int) {
+	refs := make([]event.Ref, batch)
+	for sent := 0; sent < n; {
+		size := min(batch, n-sent)
+		for i := range size {
+			refs[i] = event.Ref(sent + i)
+		}
+		for rest := refs[:size]; len(rest) > 0; {
+			pushed := q.PushBatch(rest)
+			if rest = rest[pushed:]; pushed == 0 {
+				cpu.Pause(backOff)
+			}
+		}
+		sent += size
+	}
+}
+
+func consume(q ring, batch, n int) (wrong string) {
+	refs := make([]event.Ref, max(batch, batchSize))
+	for received := 0; received < n; {
+		popped := q.PopBatch(refs)
+		for i, r := range refs[:popped] {
+			if r != event.Ref(received+i) && wrong == "" {
+				wrong = fmt.Sprintf("handle %d arrived as the %dth", r, received+i)
+			}
+		}
+		if received += popped; popped == 0 {
+			cpu.Pause(backOff)
+		}
+	}
+	return wrong
+}
+
+// together runs f(i) on cpus[i], each on a pinned thread of its own, and waits
+// until all of them are in place before any begins.
+func (b *Bench) together(cpus []int, f func(i int)) error {
+	var ready, done sync.WaitGroup
+	errs := make([]error, len(cpus))
+	ready.Add(len(cpus))
+	for i, c := range cpus {
+		done.Go(func() {
+			errs[i] = cpu.Pin(c)
+			ready.Done()
+			ready.Wait()
+			for _, err := range errs {
+				if err != nil {
+					return
+				}
+			}
+			f(i)
+		})
+	}
+	done.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
