@@ -1,0 +1,67 @@
+package drive
+
+import (
+	"time"
+
+	"eventstreamcore/engine/metrics"
+)
+
+// Report is what a load did.
+type Report struct {
+	Sent       uint64  `json:"sent"`        // events given to the kernel
+	Bytes      uint64  `json:"bytes"`       // of their frames
+	DurationNs int64   `json:"duration_ns"` // from the start to the last write's return
+	Rate       float64 `json:"rate"`        // events a second, achieved
+	Asked      float64 `json:"asked_rate"`  // 0 is a closed loop
+	Writes     uint64  `json:"writes"`
+	Producer   uint32  `json:"producer"` // of the ids; 0 with v1 frames
+
+	// The generator's own lateness: an open loop's intended -> sent.
+	Debt   *Debt `json:"debt,omitempty"`
+	LagNs  int64 `json:"lag_ns"`  // how much longer than its schedule it took
+	KeptUp bool  `json:"kept_up"` // that is at most 1 %, or 10 ms
+
+	Partial     bool `json:"partial,omitempty"`     // interrupted
+	Unconfirmed int  `json:"unconfirmed,omitempty"` // connections that the server did not read to the end within 5 s
+}
+
+// Debt is the distribution of intended -> sent, in ns. A percentile is missing
+// where there are too few events for it.
+type Debt struct {
+	Mean int64 `json:"mean_ns"`
+	P50  int64 `json:"p50_ns"`
+	P99  int64 `json:"p99_ns,omitempty"`
+	P999 int64 `json:"p99_9_ns,omitempty"`
+	Max  int64 `json:"max_ns"`
+}
+
+// How many events a percentile needs.
+const (
+	leastForP99  = 368
+	leastForP999 = 3688
+)
+
+func newDebt(s *metrics.Snapshot) *Debt {
+	if s.Count == 0 {
+		return nil
+	}
+	d := &Debt{Mean: int64(s.Sum / s.Count), P50: s.Quantile(0.5), Max: s.Max}
+	if s.Count >= leastForP99 {
+		d.P99 = s.Quantile(0.99)
+	}
+	if s.Count >= leastForP999 {
+		d.P999 = s.Quantile(0.999)
+	}
+	return d
+}
+
+// A generator keeps up if it takes at most slackShare longer than its schedule,
+// or slackLeast: a host's gaps are as long as that, and it makes up for one.
+const (
+	slackShare = 0.01
+	slackLeast = 10 * time.Millisecond
+)
+
+func keptUp(lag, span int64) bool {
+	return lag <= max(slackLeast.Nanoseconds(), int64(slackShare*float64(span)))
+}
