@@ -155,7 +155,7 @@ func (w *Worker) refuse(c *conn, s wire.Status) {
 	w.Counts.Malformed[s].Add(1)
 	if name := foreign(w.data[w.at:]); name != "" && !c.framed && w.at == 0 {
 		w.Counts.Foreign.Add(1)
-		w.complain("connection speaks "+name+" to the frame port: closed", c, nil)
+		w.complain("client speaks "+name+", not frames: connection closed", c, nil)
 		if name == "HTTP" {
 			w.farewell(c)
 		}

@@ -190,7 +190,7 @@ func TestHTTPIsToldWhereItIs(t *testing.T) {
 	if n := s.worker.Counts.Foreign.Load(); n != 1 {
 		t.Errorf("counted %d", n)
 	}
-	s.until(t, "it is logged", func() bool { return s.log.has("speaks HTTP") })
+	s.until(t, "it is logged", func() bool { return s.log.has("client speaks HTTP") })
 }
 
 func TestTLSIsRecognised(t *testing.T) {
@@ -198,7 +198,7 @@ func TestTLSIsRecognised(t *testing.T) {
 	c := s.dial(t)
 	c.Write([]byte{0x16, 3, 1, 2, 0, 1, 0})
 	s.until(t, "it is closed", func() bool { return closed(c) })
-	s.until(t, "it is logged", func() bool { return s.log.has("speaks TLS") })
+	s.until(t, "it is logged", func() bool { return s.log.has("client speaks TLS") })
 }
 
 // TestBackpressure sends more than the lane and the pool hold, with no one to

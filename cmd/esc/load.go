@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/wire"
+	"eventstreamcore/workloads/drive"
+)
+
+type loadFlags struct {
+	version         uint8
+	spec            drive.Spec
+	frame, v        int
+	priority, shape string
+	json, quiet     bool
+}
+
+func newLoadCommand() *cobra.Command {
+	f := loadFlags{spec: drive.Default("127.0.0.1:9000")}
+	c := &cobra.Command{
+		Use:   "load --addr HOST:PORT --rate R --duration D",
+		Short: "Send events to a frame port, each at its time",
+		Long: `Send events to a frame port in open loop: each has its time beforehand, and one
+that is late goes at once and keeps it. How late the sender itself was is
+printed as its debt. With --rate 0 it sends as fast as the server reads, which
+says nothing of latency.
+
+The payload opens with the event's number, counted from 0, as 8 bytes,
+little-endian; the number plus 1 is the counter of its id.
+
+Exit codes: 0 all was sent, 2 usage, 3 the server was not there or broke the
+connection off, 130 interrupted (what was sent until then is printed).`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return load(c, f) },
+	}
+	s := &f.spec
+	c.Flags().StringVar(&s.Address, "addr", s.Address, "TCP address of the frame port, HOST:PORT")
+	c.Flags().Float64Var(&s.Schedule.Rate, "rate", s.Schedule.Rate, "events a second; 0 is as fast as the server reads")
+	c.Flags().DurationVar(&s.Duration, "duration", s.Duration, "for how long, unless --count says how many")
+	c.Flags().Uint64Var(&s.Count, "count", 0, "how many events")
+	c.Flags().IntVar(&s.Size, "size", s.Size, "bytes of payload")
+	c.Flags().IntVar(&f.frame, "frame", 0, "bytes of a whole frame, instead of --size")
+	c.Flags().StringVar(&f.priority, "priority", s.Priority.String(), "BATCH, LOW, MEDIUM, HIGH, CRITICAL, or 0 to 4")
+	c.Flags().StringVar(&s.Topic, "topic", s.Topic, "topic of every event")
+	c.Flags().StringVar(&f.shape, "shape", s.Schedule.Shape.String(), "how the times lie: constant, poisson, or burst (see --burst)")
+	c.Flags().IntVar(&s.Schedule.Burst, "burst", s.Schedule.Burst, "events that share a time; over 1 it implies --shape burst")
+	c.Flags().Uint64Var(&s.Schedule.Seed, "seed", 0, "seed of the shape poisson")
+	c.Flags().IntVar(&s.Connections, "connections", s.Connections, "connections to spread the events over")
+	c.Flags().Uint8Var(&f.version, "frames", uint8(s.Version), "version of the frames: 2, or 1 without id, time and checksum")
+	c.Flags().Uint32Var(&s.Producer, "producer", 0, "producer of the ids; 0 draws one")
+	c.Flags().IntVar(&s.CPU, "cpu", drive.Unpinned, "CPU to pin the sender to; -1 is none")
+	c.Flags().BoolVar(&f.json, "json", false, "print the report as JSON")
+	c.Flags().BoolVar(&f.quiet, "quiet", false, "no messages on stderr but errors")
+	c.MarkFlagsMutuallyExclusive("size", "frame")
+	return c
+}
+
+// parse completes the Spec. Its errors are usage.
+func (f *loadFlags) parse() (drive.Spec, error) {
+	s, err := f.spec, error(nil)
+	if s.Priority, err = parsePriority(f.priority); err != nil {
+		return s, exit(exitUsage, fmt.Errorf("--priority: %w", err))
+	}
+	if s.Schedule.Shape, err = drive.ParseShape(f.shape); err != nil {
+		return s, exit(exitUsage, fmt.Errorf("--shape: %w", err))
+	}
+	if s.Schedule.Burst > 1 && s.Schedule.Shape == drive.Constant {
+		s.Schedule.Shape = drive.Burst
+	}
+	s.Version = wire.Version(f.version)
+	if f.frame != 0 {
+		if s.Size = s.PayloadFor(f.frame); s.Size < 0 {
+			return s, usage("--frame %d: a frame with the topic %q takes %d bytes without payload", f.frame, s.Topic, f.frame-s.Size)
+		}
+	}
+	return s, exit(exitUsage, s.Validate())
+}
+
+// parsePriority takes a priority's name or its number.
+func parsePriority(s string) (event.Priority, error) {
+	if n, err := strconv.ParseUint(s, 10, 8); err == nil && n < event.Priorities {
+		return event.Priority(n), nil
+	}
+	return event.ParsePriority(s)
+}
+
+func load(c *cobra.Command, f loadFlags) error {
+	spec, err := f.parse()
+	if err != nil {
+		return err
+	}
+	report, err := drive.Load(c.Context(), spec)
+	if report.Sent > 0 || err == nil {
+		if err := printLoad(c.OutOrStdout(), report, f.json); err != nil {
+			return err
+		}
+	}
+	switch {
+	case err != nil:
+		return exit(exitUnmeasured, err)
+	case report.Partial:
+		return exit(exitInterrupted, fmt.Errorf("interrupted after %d events", report.Sent))
+	}
+	if !f.quiet {
+		warnLoad(c.ErrOrStderr(), report)
+	}
+	return nil
+}
+
+func printLoad(w io.Writer, r drive.Report, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	fmt.Fprintf(w, "sent %d events, %d bytes, in %v: %.0f events/s\n", r.Sent, r.Bytes, ns(r.DurationNs).Round(time.Millisecond), r.Rate)
+	if d := r.Debt; d != nil {
+		fmt.Fprintf(w, "debt of the sender: mean %v, p50 %v, p99 %s, p99.9 %s, max %v\n", ns(d.Mean), ns(d.P50), known(d.P99), known(d.P999), ns(d.Max))
+	}
+	return nil
+}
+
+// known is a percentile, or N/A where there were too few events for it.
+func known(n int64) string {
+	if n == 0 {
+		return "N/A"
+	}
+	return ns(n).String()
+}
+
+// warnLoad says what is to be known before the figures are used.
+func warnLoad(w io.Writer, r drive.Report) {
+	if !r.KeptUp {
+		fmt.Fprintf(w, "esc: the sender ended %v behind its schedule: it, or the server, cannot keep up with %.0f events/s, and latencies of this load are not valid\n", ns(r.LagNs).Round(time.Millisecond), r.Asked)
+	}
+	if r.Unconfirmed > 0 {
+		fmt.Fprintf(w, "esc: the server has not read %d connection(s) to the end yet\n", r.Unconfirmed)
+	}
+}
