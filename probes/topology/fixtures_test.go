@@ -26,6 +26,15 @@ func fixtures(t *testing.T) []string {
 	return append(dirs, machines...)
 }
 
+func capture(t *testing.T, file string) *captured {
+	t.Helper()
+	root, err := OpenCaptured(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root.(*captured)
+}
+
 // expected is what is known of a machine from other sources. A nil is "not checked".
 type expected struct {
 	Files        map[string]*string
@@ -65,7 +74,7 @@ func TestFixtures(t *testing.T) {
 			if err := json.Unmarshal(text, &want); err != nil {
 				t.Fatal(err)
 			}
-			got, err := Read(unpack(t, filepath.Join(dir, "tree.tar.gz")))
+			got, err := Read(capture(t, filepath.Join(dir, "tree.tar.gz")))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +233,7 @@ func compareCaches(t *testing.T, got *Topology, want expected) {
 // every key that expected.json has, but those that say where it came from.
 func TestFixturesAsJSON(t *testing.T) {
 	for _, dir := range fixtures(t) {
-		got, err := Read(unpack(t, filepath.Join(dir, "tree.tar.gz")))
+		got, err := Read(capture(t, filepath.Join(dir, "tree.tar.gz")))
 		if err != nil {
 			t.Fatal(err)
 		}

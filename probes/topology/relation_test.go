@@ -31,7 +31,7 @@ func TestRelations(t *testing.T) {
 			if filepath.Base(dir) != test.machine {
 				continue
 			}
-			m, err := Read(unpack(t, filepath.Join(dir, "tree.tar.gz")))
+			m, err := Read(capture(t, filepath.Join(dir, "tree.tar.gz")))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,7 +46,7 @@ func TestRelations(t *testing.T) {
 // TestRelationsAreSymmetric looks at every pair of every machine.
 func TestRelationsAreSymmetric(t *testing.T) {
 	for _, dir := range fixtures(t) {
-		m, err := Read(unpack(t, filepath.Join(dir, "tree.tar.gz")))
+		m, err := Read(capture(t, filepath.Join(dir, "tree.tar.gz")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func FuzzReadCSV(f *testing.F) {
 }
 
 func TestSummarise(t *testing.T) {
-	m, err := Read(unpack(t, "testdata/guests/qemu-2p2d2c2t-4n/tree.tar.gz"))
+	m, err := Read(capture(t, "testdata/guests/qemu-2p2d2c2t-4n/tree.tar.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}

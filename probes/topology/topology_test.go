@@ -73,19 +73,19 @@ func invariants(t *testing.T, m *Topology) {
 }
 
 func TestNoMachine(t *testing.T) {
-	with := func(files ...string) *tree {
-		root := newTree()
+	with := func(files ...string) *captured {
+		root := newCaptured()
 		for i := 0; i < len(files); i += 2 {
-			root.add(files[i], files[i+1], "")
+			root.put(files[i], files[i+1])
 		}
 		return root
 	}
 	for _, test := range []struct {
 		name string
-		root *tree
+		root *captured
 		says string
 	}{
-		{"empty", newTree(), "sys/devices/system/cpu"},
+		{"empty", newCaptured(), "sys/devices/system/cpu"},
 		{"other files", with("etc/passwd", "root"), "sys/devices/system/cpu"},
 		{"garbage", with(cpuRoot+"/online", "\xff\xfe??"), "online"},
 		{"a range beyond reason", with(cpuRoot+"/online", "0-4294967295"), "16383"},
@@ -161,13 +161,13 @@ var quirks = []struct {
 func TestQuirks(t *testing.T) {
 	for _, test := range quirks {
 		t.Run(test.name, func(t *testing.T) {
-			root := newTree()
-			root.add(cpuRoot+"/online", "0-3\n\x00", "")
+			root := newCaptured()
+			root.put(cpuRoot+"/online", "0-3\n\x00")
 			for c := range 4 {
-				root.add(cpuFile(c, "online"), "1", "")
+				root.put(cpuFile(c, "online"), "1")
 			}
 			for i := 0; i < len(test.files); i += 2 {
-				root.add(test.files[i], test.files[i+1], "")
+				root.put(test.files[i], test.files[i+1])
 			}
 			m, err := Read(root)
 			if err != nil {
@@ -181,8 +181,12 @@ func TestQuirks(t *testing.T) {
 	}
 }
 
+func newCaptured() *captured { return &captured{children: map[string]*captured{}} }
+
+func (t *captured) put(at, content string) { t.add(at, []byte(content), "") }
+
 // files lists every file of the tree.
-func (t *tree) files(visit func(*tree)) {
+func (t *captured) files(visit func(*captured)) {
 	for _, c := range t.children {
 		if c.children != nil {
 			c.files(visit)
@@ -199,8 +203,8 @@ func TestGarbled(t *testing.T) {
 	guests := []string{"qemu-2p2d2c2t-4n", "qemu-isolated-offline", "qemu-memless-node", "qemu-cpuless-hmat"}
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 7))
-		root := unpack(t, "testdata/guests/"+guests[seed%4]+"/tree.tar.gz")
-		root.files(func(f *tree) {
+		root := capture(t, "testdata/guests/"+guests[seed%4]+"/tree.tar.gz")
+		root.files(func(f *captured) {
 			if random.IntN(12) == 0 {
 				f.content = []byte(junk[random.IntN(len(junk))])
 			}
@@ -216,9 +220,9 @@ func TestGarbled(t *testing.T) {
 }
 
 // large is a machine of n CPUs in cores of two threads, with four caches each.
-func large(n int) *tree {
-	root := newTree()
-	root.add(cpuRoot+"/online", fmt.Sprintf("0-%d", n-1), "")
+func large(n int) *captured {
+	root := newCaptured()
+	root.put(cpuRoot+"/online", fmt.Sprintf("0-%d", n-1))
 	mask := func(from, count int) string {
 		words := make([]string, n/32)
 		for i := range words {
@@ -236,16 +240,16 @@ func large(n int) *tree {
 		core, l3, node := mask(c&^1, 2), mask(c&^15, 16), c/256
 		dir := fmt.Sprintf("%s/cpu%d/", cpuRoot, c)
 		for name, text := range map[string]string{"core_id": fmt.Sprint(c / 2), "physical_package_id": fmt.Sprint(node), "thread_siblings": core, "core_siblings": mask(node*256, 256)} {
-			root.add(dir+"topology/"+name, text, "")
+			root.put(dir+"topology/"+name, text)
 		}
 		for i, shared := range []string{core, core, core, l3} {
 			at := fmt.Sprintf("%scache/index%d/", dir, i)
-			root.add(at+"level", fmt.Sprint(max(1, i)), "")
-			root.add(at+"type", []string{"Data", "Instruction", "Unified", "Unified"}[i], "")
-			root.add(at+"size", "32K", "")
-			root.add(at+"shared_cpu_map", shared, "")
+			root.put(at+"level", fmt.Sprint(max(1, i)))
+			root.put(at+"type", []string{"Data", "Instruction", "Unified", "Unified"}[i])
+			root.put(at+"size", "32K")
+			root.put(at+"shared_cpu_map", shared)
 		}
-		root.add(fmt.Sprintf("%s/node%d/cpu%d", nodeRoot, node, c), "", "")
+		root.put(fmt.Sprintf("%s/node%d/cpu%d", nodeRoot, node, c), "")
 	}
 	return root
 }
