@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"eventstreamcore/reports/chart"
 	"eventstreamcore/reports/record"
@@ -113,7 +114,11 @@ func named(rows []record.Row) []record.Row {
 		rows[i].Distributions = slices.Clone(rows[i].Distributions)
 		for j := range rows[i].Distributions {
 			d := &rows[i].Distributions[j]
-			d.File = fileName(rows[i].Name() + "." + d.Name + ".hgrm")
+			name := rows[i].Name()
+			if !strings.HasSuffix(name, "="+d.Name) { // a row may be of that distribution alone
+				name += "." + d.Name
+			}
+			d.File = fileName(name + ".hgrm")
 		}
 	}
 	return rows

@@ -27,6 +27,14 @@ func Load(dir string) (record.Run, error) {
 	return run, parse(name, text, &run)
 }
 
+func readJSON(name string, into any) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
 func parse(name string, text []byte, run *record.Run) error {
 	var head struct {
 		Schema int `json:"schema"`

@@ -234,13 +234,21 @@ func (n *notes) place(reason string) int {
 func (p *printer) figures(rows []record.Row) {
 	p.line("")
 	p.line("figures without a target (median of the trials)")
-	widest := 0
+	limit, widest := p.width/3, 0
 	for _, row := range rows {
-		widest = max(widest, min(utf8.RuneCountInString(row.Name()), p.width/3))
+		if n := utf8.RuneCountInString(row.Name()); n <= limit {
+			widest = max(widest, n)
+		}
 	}
 	for _, row := range rows {
-		if text := plain(row); text != "" {
-			p.wrap(fmt.Sprintf("  %-*s  ", widest, printable(row.Name())), text)
+		text, name := plain(row), printable(row.Name())
+		switch {
+		case text == "":
+		case utf8.RuneCountInString(name) > limit: // on a line of its own
+			p.wrap("  ", name)
+			p.wrap("      ", text)
+		default:
+			p.wrap(fmt.Sprintf("  %-*s  ", widest, name), text)
 		}
 	}
 }

@@ -115,7 +115,7 @@ func (f *Figure) legend(c draw.Canvas, y vg.Length) vg.Length {
 		x += wide + 3*gap
 	}
 	if len(f.keys) == 0 {
-		return y + lineStep
+		return y + lineStep - 2*gap
 	}
 	return y - gap
 }

@@ -76,7 +76,8 @@ func levelLine(k Kind) draw.LineStyle {
 func hex(c color.NRGBA) string { return fmt.Sprintf("#%02X%02X%02X", c.R, c.G, c.B) }
 
 // Theme is the style sheet of the figures: the colours as variables, light
-// unless the reader prefers dark, and the classes that use them.
+// unless the reader prefers dark and does not print, and the classes that use
+// them.
 func Theme() string {
 	var light, dark, classes strings.Builder
 	for _, s := range shades {
@@ -84,5 +85,5 @@ func Theme() string {
 		fmt.Fprintf(&dark, "--esc-%s:%s;", s.class, hex(s.dark))
 		fmt.Fprintf(&classes, ".f-%s{fill:var(--esc-%s)}.l-%s{stroke:var(--esc-%s)}", s.class, s.class, s.class, s.class)
 	}
-	return fmt.Sprintf(":root{color-scheme:light dark;%s}@media(prefers-color-scheme:dark){:root{%s}}%s", light.String(), dark.String(), classes.String())
+	return fmt.Sprintf(":root{color-scheme:light dark;%s}@media screen and (prefers-color-scheme:dark){:root{%s}}%s", light.String(), dark.String(), classes.String())
 }

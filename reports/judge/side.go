@@ -74,6 +74,14 @@ func (s *Side) Add(sample Sample) {
 	s.Samples = append(s.Samples, sample)
 }
 
+// Values is what row measured in unit; nil where it did not.
+func (s Side) Values(row, unit string) []float64 {
+	if i := s.find(row, unit); i >= 0 {
+		return s.Samples[i].Values
+	}
+	return nil
+}
+
 func (s Side) find(row, unit string) int {
 	return slices.IndexFunc(s.Samples, func(x Sample) bool { return x.Row == row && x.Unit == unit })
 }

@@ -87,10 +87,14 @@ type Clock struct {
 // Placed is a thread of the run and where it was found to run: read back, not
 // only asked for.
 type Placed struct {
-	Role    string `json:"role"`
+	Role    string `json:"role"` // RuntimeRole, or what the thread was for
 	CPU     int    `json:"cpu"`
 	Allowed []int  `json:"allowed"`
 }
+
+// RuntimeRole is the role of threads of the Go runtime: they are placed too, but
+// how many there are and where is no part of the plan.
+const RuntimeRole = "runtime"
 
 // Row is one cell of one workload: every trial of it, and what they came to.
 type Row struct {

@@ -47,7 +47,7 @@ func (r Run) Hardware() []Param {
 	var placed []string
 	for _, p := range r.Plan {
 		at := fmt.Sprintf("%s@%d", Token(p.Role), p.CPU)
-		if !slices.Contains(placed, at) { // how many threads the runtime has differs from run to run
+		if p.Role != RuntimeRole && !slices.Contains(placed, at) {
 			placed = append(placed, at)
 		}
 	}

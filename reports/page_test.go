@@ -1,0 +1,203 @@
+package reports
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"eventstreamcore/reports/record"
+)
+
+// richRun is sampleRun with everything that only some runs have.
+func richRun() record.Run {
+	run := sampleRun()
+	at := func(v float64) *float64 { return &v }
+	run.Matrices = []record.Matrix{{Name: "core to core", Unit: "ns", From: "CPU", To: "CPU", Rows: []string{"0", "1"}, Columns: []string{"0", "1"},
+		Values: [][]*float64{{nil, at(130)}, {at(128), nil}}, How: "half a round trip"}}
+	run.Caches = []record.Sweep{{Name: "random access", Unit: "ns", Levels: []record.CacheSize{{Name: "L2", Bytes: 1 << 20}},
+		Points: []record.SweepAt{{Bytes: 1 << 14, Value: 1.5}, {Bytes: 1 << 19, Value: 5}, {Bytes: 1 << 24, Value: 90}}}}
+	run.Strips = []record.Strip{{Name: "engine", CPU: 1, Ns: 1e9, Count: 2, Lost: 90_000, Gaps: []record.Gap{{At: 1e6, Ns: 60_000, Cause: "steal"}, {At: 9e8, Ns: 30_000, Cause: "unexplained"}}}}
+	row := &run.Rows[2]
+	row.Intervals = []record.Interval{{Name: "received-stored", Ns: 1e8, Count: 1e4, P50: 240, P99: 900, Max: 60_000, Encoded: row.Distributions[0].Encoded},
+		{Name: "received-stored", StartNs: 1e8, Ns: 1e8, Count: 1e4, P50: 250, P99: 950, Max: 20_000, Encoded: row.Distributions[1].Encoded}}
+	row.Waterfalls = []record.Waterfall{{Name: "typical", Spans: []record.Span{{Stage: "parse", Kind: record.Work, Ns: 25}, {Stage: "lane", Kind: record.Wait, Ns: 90}}}}
+	row.Loads = []record.Load{{Offered: 1e6, Achieved: 1e6, P50: 200, P99: 900, Knee: true}, {Offered: 9e6, Achieved: 8e6, P50: 2e5, P99: 9e6, State: "DEGRADED"}, {Invalid: "generator fell behind"}}
+	return run
+}
+
+func html(t *testing.T, runs ...Loaded) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := HTML(&b, runs); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestHTMLHasEveryPart(t *testing.T) {
+	text := html(t, Loaded{Name: "a", Run: richRun()})
+	for _, want := range []string{"PASS", "INCONCLUSIVE", "measure on bare metal", "core to core", "random access", "gaps of engine on CPU 1", "over time", "typical event", "latency of pipeline/rate=200000 by rate",
+		"DEGRADED", "5 spinning threads", "the generator fell 2.1 ms behind", "this machine has one memory node"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if strings.Contains(text, "Not drawn") {
+		t.Errorf("not drawn: %.200s", text[strings.Index(text, "Not drawn"):])
+	}
+	if len(text) > 3<<20 {
+		t.Errorf("%d bytes", len(text))
+	}
+}
+
+func TestHTMLSaysWhatIsMissing(t *testing.T) {
+	run := sampleRun()
+	run.Partial = true
+	text := html(t, Loaded{Name: "a", Run: run, Lack: []string{"The file gone.hgrm is gone from the folder."}})
+	for _, want := range []string{"interrupted", "No matrix", "No cost over working sets", "gone.hgrm", "pool/node=remote was skipped"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if text := html(t, Loaded{Name: "empty", Run: record.Run{Schema: 1}}); !strings.Contains(text, "No workload was measured") {
+		t.Error("of an empty run nothing is said")
+	}
+}
+
+func TestHTMLCompares(t *testing.T) {
+	slow := sampleRun()
+	slow.Started = slow.Started.Add(time.Hour)
+	for i := range slow.Rows[0].Trials {
+		slow.Rows[0].Trials[i].Values[0].Value *= 1.2
+	}
+	text := html(t, Loaded{Name: "before", Run: sampleRun()}, Loaded{Name: "between", Run: sampleRun()}, Loaded{Name: "after", Run: slow})
+	for _, want := range []string{"after against before", "worse", "1.200", "new over old", "Over 3 runs"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	other := sampleRun()
+	other.Host.CPU = "Another"
+	text = html(t, Loaded{Name: "before", Run: sampleRun()}, Loaded{Name: "after", Run: other})
+	if !strings.Contains(text, "only multiples of floors were compared") || strings.Contains(text, "<td>p50-ns</td><td class=\"mute\">same") {
+		t.Error("nanoseconds were compared across machines")
+	}
+}
+
+// The policy allows nothing but the page's own style and script, and neither
+// asks for anything; text from elsewhere stays text.
+func TestHTMLPolicy(t *testing.T) {
+	run := richRun()
+	run.Host.Name = `<script>alert(1)</script>`
+	run.Rows[0].Notes = []string{`"><img src=x onerror=alert(1)>`}
+	run.Rows[2].Workload = `<svg onload=alert(1)>`
+	text := html(t, Loaded{Name: "a", Run: run})
+	policy := regexp.MustCompile(`Content-Security-Policy" content="([^"]*)"`).FindStringSubmatch(text)
+	if policy == nil || !strings.HasPrefix(policy[1], "default-src &#39;none&#39;") {
+		t.Fatalf("policy %q", policy)
+	}
+	for _, element := range []string{"style", "script"} {
+		inner := regexp.MustCompile(`(?s)<`+element+`>(.*?)</`+element+`>`).FindAllStringSubmatch(text, -1)
+		if len(inner) != 1 {
+			t.Fatalf("%d elements %s", len(inner), element)
+		}
+		sum := sha256.Sum256([]byte(inner[0][1]))
+		if !strings.Contains(strings.ReplaceAll(policy[1], "&#43;", "+"), base64.StdEncoding.EncodeToString(sum[:])) {
+			t.Errorf("the policy does not allow the page's own %s", element)
+		}
+	}
+	if m := regexp.MustCompile(`(?i)(src|href)="(?:https?:|//)|url\(|@import|<img|<iframe|<svg onload|<script>alert| style="`).FindString(text); m != "" {
+		t.Errorf("%s in the page", m)
+	}
+}
+
+// chromium runs the browser on a page and returns its document and what it
+// complained of.
+func chromium(t *testing.T, page string) (dom, complaints string) {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("not checked in a browser: chromium is not installed")
+	}
+	dir := t.TempDir()
+	name := filepath.Join(dir, "page.html")
+	if err := os.WriteFile(name, []byte(page), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+		"--user-data-dir="+filepath.Join(dir, "profile"), "--enable-logging=stderr", "--dump-dom", "file://"+name)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("chromium: %v: %s", err, stderr.String())
+	}
+	var said []string
+	for line := range strings.Lines(stderr.String()) {
+		if strings.Contains(line, "CONSOLE") {
+			said = append(said, line)
+		}
+	}
+	return string(out), strings.Join(said, "")
+}
+
+// In a browser: no complaint, and the script runs under the policy.
+func TestHTMLInABrowser(t *testing.T) {
+	dom, complaints := chromium(t, html(t, Loaded{Name: "a", Run: richRun()}, Loaded{Name: "b", Run: richRun()}))
+	if complaints != "" {
+		t.Errorf("the console says: %s", complaints)
+	}
+	if !strings.Contains(dom, `<th scope="col"><button type="button">`) {
+		t.Error("the script did not run")
+	}
+}
+
+// A column sorts when its head is pressed: numbers by size, empty cells last.
+func TestHTMLSorts(t *testing.T) {
+	page := html(t, Loaded{Name: "a", Run: sampleRun()})
+	page = regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`).ReplaceAllString(page, "") // the press below is not the page's own
+	page = strings.Replace(page, "</body>", `<pre id="out"></pre><script>
+const heads = [...document.querySelectorAll("table")[0].tHead.rows[0].cells];
+const button = heads[2].querySelector("button");
+const column = () => [...document.querySelectorAll("table")[0].tBodies[0].rows].map((r) => r.cells[2].textContent).filter((s) => s).join(",");
+const state = () => heads[2].getAttribute("aria-sort") + ":" + column() + ";";
+button.click(); let out = state(); button.click(); out += state();
+document.getElementById("out").textContent = out;
+</script></body>`, 1)
+	dom, complaints := chromium(t, page)
+	if complaints != "" {
+		t.Errorf("the console says: %s", complaints)
+	}
+	want := []string{"ascending:5.21 ns,262 ns,56.4 us;", "descending:56.4 us,262 ns,5.21 ns;"}
+	for _, w := range want {
+		if !strings.Contains(dom, w) {
+			i := max(strings.Index(dom, `<pre id="out">`), 0)
+			t.Errorf("no %s in %.200s", w, dom[i:])
+		}
+	}
+}
+
+func TestLoadAllNamesWhatIsGone(t *testing.T) {
+	dir := mustWrite(t, t.TempDir(), sampleRun())
+	if err := os.Remove(filepath.Join(dir, "bench.txt")); err != nil {
+		t.Fatal(err)
+	}
+	all, err := LoadAll([]string{filepath.Join(filepath.Dir(dir), "latest")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all[0].Name != filepath.Base(dir) || !slices.Equal(all[0].Lack, []string{"The file bench.txt is gone from the folder."}) {
+		t.Errorf("%s lacks %q", all[0].Name, all[0].Lack)
+	}
+}
