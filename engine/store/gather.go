@@ -68,7 +68,7 @@ func (l *Log) Append(h *event.Header) (seq uint64, ok bool) {
 // turn finds room for a record that does not fit the group: in the other
 // batch, if the committer is done with it, or in this one if it is empty.
 func (l *Log) turn(size int) *batch {
-	if size > padded(MaxRecord) {
+	if size > l.env.longest {
 		panic(fmt.Sprintf("store: record of %d bytes, the longest is %d", size, MaxRecord))
 	}
 	if l.failure.Load() != nil {

@@ -1,19 +1,24 @@
 package store
 
 import (
+	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// keeper does what must not hold up a commit, in a goroutine of its own: it
-// makes the next segment ready, keeps a spare, and lets old segments go.
+// keeper does what must not hold up a commit, in goroutines of its own: it
+// makes the next segment ready, keeps a spare, lets old segments go, and in mode
+// os syncs those that are full.
 type keeper struct {
 	log       [16]byte      // the log's UUID
 	active    atomic.Uint64 // first sequence of the segment being written: it and what follows stay
 	wanted    chan uint64   // the committer asks for the segment that begins here; one at a time
 	ready     chan readied  // and gets it here
+	left      chan finished // mode os: segments to be synced
+	settled   atomic.Uint64 // and the last sequence that this has made durable
 	stop      chan struct{}
-	stopped   chan struct{}
+	running   sync.WaitGroup
 	haveSpare bool
 }
 
@@ -23,24 +28,38 @@ type readied struct {
 	err error
 }
 
-// tendEvery is how often age is looked at.
-const tendEvery = time.Second
+// finished is a segment that was left, and its last sequence.
+type finished struct {
+	*segment
+	last uint64
+}
+
+const (
+	tendEvery   = 10 * time.Second // how often age is looked at when nothing else happens
+	finishedMax = 16               // full segments waiting for their sync before the committer waits, too
+)
 
 // keep starts the keeper.
 func (l *Log) keep() {
 	l.wanted, l.ready = make(chan uint64, 1), make(chan readied, 1)
-	l.stop, l.stopped = make(chan struct{}), make(chan struct{})
+	l.left, l.stop = make(chan finished, finishedMax), make(chan struct{})
 	l.active.Store(l.segment.first)
+	l.settled.Store(l.durable.Load())
 	if l.env.alone {
 		l.tend()
-		close(l.stopped)
 		return
 	}
-	go l.keeping()
+	l.running.Go(l.keeping)
+	if l.cfg.Mode == OS {
+		l.running.Go(func() {
+			for s := range l.left {
+				l.settle(s)
+			}
+		})
+	}
 }
 
 func (l *Log) keeping() {
-	defer close(l.stopped)
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	for {
@@ -75,18 +94,59 @@ func (l *Log) prepare(first uint64) {
 // tend does what can wait. What fails here is tried again later: the log can
 // do without a spare, and with a segment too many.
 func (l *Log) tend() {
+	l.retain()
 	l.spare()
 }
 
-// dismiss ends the keeper and closes what it made ready.
+// leave hands a full segment over to be synced.
+func (l *Log) leave(s finished) {
+	if l.env.alone {
+		l.settle(s)
+		return
+	}
+	l.left <- s
+}
+
+// settle syncs a segment that was left, and lets it go.
+func (l *Log) settle(s finished) {
+	if l.Err() == nil {
+		if err := l.flush(s.segment); err != nil {
+			l.latch(err)
+		} else {
+			l.settled.Store(s.last)
+		}
+	}
+	s.Close()
+}
+
+// dismiss ends the keeper once it has done what it was asked. What comes after
+// is done in Commit.
 func (l *Log) dismiss() {
+	if l.env.alone {
+		return
+	}
+	l.env.alone = true
 	close(l.stop)
-	<-l.stopped
+	close(l.left)
+	l.running.Wait()
+	select {
+	case first := <-l.wanted: // asked for, but not begun
+		l.prepare(first)
+	default:
+	}
+}
+
+// release closes the files that are open.
+func (l *Log) release() (err error) {
 	select {
 	case s := <-l.ready:
 		if s.segment != nil {
-			s.Close()
+			err = s.Close()
 		}
 	default:
 	}
+	if l.segment != nil {
+		err = errors.Join(err, l.segment.Close())
+	}
+	return err
 }

@@ -25,8 +25,10 @@ type surroundings struct {
 	wall   func() int64         // ns, CLOCK_REALTIME
 	up     func() time.Duration // since some moment
 	random func([]byte)
-	alone  bool // no goroutine of its own: what it would do is done in Commit
-	flaws  flaws
+
+	longest int  // bytes of the longest record, padded
+	alone   bool // no goroutine of its own: what it would do is done in Commit
+	flaws   flaws
 }
 
 // flaws make a log wrong on purpose, so that the tests can be seen to notice.
@@ -40,10 +42,11 @@ type flaws struct {
 func realSurroundings(d disk) surroundings {
 	begun := time.Now()
 	return surroundings{
-		disk:   d,
-		wall:   func() int64 { return time.Now().UnixNano() },
-		up:     func() time.Duration { return time.Since(begun) },
-		random: func(b []byte) { rand.Read(b) }, // never fails: it ends the program instead
+		disk:    d,
+		wall:    func() int64 { return time.Now().UnixNano() },
+		up:      func() time.Duration { return time.Since(begun) },
+		random:  func(b []byte) { rand.Read(b) }, // never fails: it ends the program instead
+		longest: padded(MaxRecord),
 	}
 }
 
@@ -100,7 +103,10 @@ func open(cfg Config, env surroundings) (*Log, Recovery, error) {
 	if err != nil {
 		return nil, Recovery{}, err
 	}
-	l := &Log{cfg: cfg, env: env, lock: lock, batches: [2]batch{newBatch(cfg.GroupBytes), newBatch(cfg.GroupBytes)}}
+	l := &Log{cfg: cfg, env: env, lock: lock}
+	for i := range l.batches {
+		l.batches[i] = newBatch(max(cfg.GroupBytes, env.longest))
+	}
 	report, err := l.recover()
 	if err != nil {
 		if l.segment != nil {
@@ -152,16 +158,15 @@ func (l *Log) Counts() Counts {
 // gatherer and the committer must have ended. After a failure, or with the disk
 // full, it says what was not written.
 func (l *Log) Close() error {
-	err := l.finish()
-	l.dismiss()
-	if l.segment != nil {
-		err = errors.Join(err, l.segment.Close())
+	if errors.Is(l.Err(), ErrClosed) {
+		return ErrClosed
 	}
+	l.dismiss()
+	err := errors.Join(l.finish(), l.release())
+	closed := ErrClosed
 	l.failure.CompareAndSwap(nil, &closed)
 	return errors.Join(err, l.lock.Close())
 }
-
-var closed = ErrClosed
 
 // finish commits both batches and the seal.
 func (l *Log) finish() error {

@@ -126,7 +126,11 @@ func (l *Log) look() (v *survey, from int, err error) {
 		if err := v.run(from); err != nil {
 			return nil, 0, err
 		}
-		if from == 0 || v.groups > 0 && v.opened+1 >= parts[from].first {
+		held := v.standing
+		if len(v.damages) > 0 {
+			held = v.damages[0].before
+		}
+		if from == 0 || held.groups > 0 && v.opened+1 >= parts[from].first { // a group to chain to, and nothing owed before it
 			return v, from, nil
 		}
 		from /= 2
@@ -239,48 +243,52 @@ func (l *Log) freeName(first uint64) (string, error) {
 // resume makes everything that was read back durable and opens the last
 // segment to go on.
 func (l *Log) resume(v *survey, from int, report *Recovery) error {
-	for _, p := range v.parts[from:v.segment] {
-		if err := syncNamed(l.env.disk, []string{p.name}); err != nil {
+	for i := from; i <= v.segment; i++ {
+		p := &v.parts[i]
+		f, err := l.env.disk.Open(p.name)
+		if err != nil {
 			return err
 		}
+		l.segment = &segment{file: f, header: p.header, name: p.name, end: v.at}
+		n, err := l.rewrite(v, i)
+		report.Rewritten += n
+		if err == nil && i == v.segment {
+			err = l.refill()
+		}
+		if err == nil {
+			err = f.Sync()
+		}
+		if err == nil && i < v.segment {
+			err = f.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
 	}
-	p := &v.parts[v.segment]
-	f, err := l.env.disk.Open(p.name)
-	if err != nil {
-		return err
-	}
-	l.segment = &segment{file: f, header: p.header, name: p.name, end: v.at}
 	l.prev, l.stamp = v.prev, v.written
-	if report.Rewritten, err = l.rewrite(v.durable); err != nil {
-		return err
-	}
-	if err := f.Allocate(l.cfg.SegmentBytes, l.cfg.Mode != OS); err != nil && !noSpace(err) {
-		return err // a full disk is met again when there is something to write
-	}
-	if l.segment.size, err = f.Size(); err != nil {
-		return err
-	}
-	l.segment.size = max(l.segment.size, l.cfg.SegmentBytes)
-	if err := f.Sync(); err != nil {
-		return err
-	}
 	return l.env.disk.SyncDir()
 }
 
-// rewrite writes the last segment's groups again that end behind sequence
-// durable, byte for byte in their places.
-func (l *Log) rewrite(durable uint64) (n int64, err error) {
+// rewrite writes those of a segment's groups again that nothing vouches for,
+// byte for byte in their places.
+func (l *Log) rewrite(v *survey, i int) (n int64, err error) {
+	if i < v.segment && v.parts[i+1].first <= v.durable+1 {
+		return 0, nil
+	}
 	scan, err := newScanner(l.segment.file, l.segment.salt)
 	if err != nil {
 		return 0, err
 	}
 	scan.trust = l.env.flaws.trust
-	for at := int64(headerSize); at < l.segment.end; {
+	for at := int64(headerSize); i < v.segment || at < v.at; {
 		g, bad, err := scan.group(at)
+		if bad != nil && i < v.segment { // the segment's end
+			break
+		}
 		if err != nil || bad != nil {
 			return n, errors.Join(err, bad)
 		}
-		if g.last > durable {
+		if g.last > v.durable {
 			if _, err := l.segment.WriteAt(g.bytes, at); err != nil {
 				return n, err
 			}
@@ -289,4 +297,15 @@ func (l *Log) rewrite(durable uint64) (n int64, err error) {
 		at = g.end
 	}
 	return n, nil
+}
+
+// refill gives the last segment its zeros back, if a cut took them.
+func (l *Log) refill() error {
+	err := l.segment.Allocate(l.cfg.SegmentBytes, l.cfg.Mode != OS)
+	if err != nil && !noSpace(err) {
+		return err // a full disk is met again when there is something to write
+	}
+	size, err := l.segment.Size()
+	l.segment.size = max(size, l.cfg.SegmentBytes)
+	return err
 }

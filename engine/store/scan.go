@@ -97,6 +97,9 @@ func plausible(r *event.Record) bool {
 		int(r.TopicLength) <= int(r.Length)-event.RecordSize && r.Sequence != 0
 }
 
+// closes reports whether r may be the header of a trailer.
+func closes(r *event.Record) bool { return r.Type == event.TypeTrailer && r.Length == trailerSize }
+
 // group reads the group at an offset. bad says why there is none; err is the
 // disk's own failure.
 func (s *scanner) group(at int64) (g span, bad, err error) {
@@ -137,7 +140,7 @@ func (s *scanner) walk(at int64) (n int, records uint64, bad, err error) {
 		}
 		r := record(b[n:])
 		if r.Type == event.TypeTrailer && records > 0 {
-			if r.Length != trailerSize || len(b) < n+trailerSize {
+			if !closes(&r) || len(b) < n+trailerSize {
 				return 0, 0, errTrailer, nil
 			}
 			return n + trailerSize, records, nil, nil
@@ -159,58 +162,11 @@ func (s *scanner) walk(at int64) (n int, records uint64, bad, err error) {
 	}
 }
 
-// search finds the first whole group from an offset on that begins with
-// sequence min or a later one. It tries every place where a record could be,
-// in one pass: record headers are noted as they come by, and a trailer is held
-// against those that could have begun its group.
-func (s *scanner) search(from int64, min uint64) (g span, found bool, err error) {
-	begun := map[uint64][]int64{} // by sequence, where a record of it may be
-	for at := from; ; at += align {
-		b, err := s.window(at, len(zeros))
-		if err != nil || len(b) < event.RecordSize {
-			return g, false, err
-		}
-		if b[32] == 0 { // neither record nor trailer: most often an unwritten stretch
-			s.floor = at
-			if at, err = s.skipBlank(at, b); err != nil {
-				return g, false, err
-			}
-			continue
-		}
-		r := record(b)
-		if r.Sequence < min {
-			continue
-		}
-		if plausible(&r) {
-			begun[r.Sequence] = append(begun[r.Sequence], at)
-		}
-		if r.Type != event.TypeTrailer || r.Length != trailerSize || len(b) < trailerSize {
-			continue
-		}
-		for _, start := range begun[decodeTrailer(b).first] {
-			g, bad, err := s.group(start)
-			if err != nil || bad == nil {
-				return g, bad == nil, err
-			}
-		}
-	}
-}
-
-// skipBlank is at, or where the zeros that begin there end, less one step, so
-// that a record whose first bytes are zero is still found.
-func (s *scanner) skipBlank(at int64, b []byte) (int64, error) {
-	if n := min(len(b), blankStep); !bytes.Equal(b[:n], zeros[:n]) {
-		return at, nil
-	}
-	blank, err := s.blankUntil(at)
-	return max(at, blank-event.RecordSize), err
-}
-
 // zeros is what unwritten stretches are compared with.
-var zeros [64 << 10]byte
+var zeros [4 << 10]byte
 
-// blankUntil is the first offset from at on, in steps of a record's alignment,
-// that does not read as zero, or the file's size.
+// blankUntil is the first word from an offset on that does not read as zero, or
+// the file's end.
 func (s *scanner) blankUntil(at int64) (int64, error) {
 	for at < s.size {
 		s.floor = at
@@ -222,7 +178,7 @@ func (s *scanner) blankUntil(at int64) (int64, error) {
 		if !bytes.Equal(b, zeros[:len(b)]) {
 			for i := range b {
 				if b[i] != 0 {
-					return (at + int64(i)) &^ (align - 1), nil
+					return at + int64(i)&^(align-1), nil
 				}
 			}
 		}
@@ -231,47 +187,90 @@ func (s *scanner) blankUntil(at int64) (int64, error) {
 	return s.size, nil
 }
 
+// places calls visit for each place from an offset on where a record could
+// begin: every word that is not zero, for a record's first has its length. b is
+// the file from there on. It ends when visit is false, or the file does.
+func (s *scanner) places(from int64, visit func(at int64, b []byte) bool) error {
+	for {
+		at, err := s.blankUntil(from)
+		if err != nil || at >= s.size {
+			return err
+		}
+		b, err := s.window(at, len(zeros)+trailerSize)
+		if err != nil {
+			return err
+		}
+		for i := 0; i < min(len(b), blankStep); i += align {
+			if len(b)-i < align || le.Uint64(b[i:]) != 0 {
+				if !visit(at+int64(i), b[i:]) {
+					return nil
+				}
+			}
+		}
+		from = at + blankStep
+	}
+}
+
+// search finds the first whole group from an offset on that begins with
+// sequence min or a later one. It tries every place where a record could be,
+// in one pass: record headers are noted as they come by, and a trailer is held
+// against those that could have begun its group.
+func (s *scanner) search(from int64, min uint64) (g span, found bool, err error) {
+	begun := map[uint64][]int64{} // by sequence, where a record of it may be
+	for from < s.size {
+		var starts []int64
+		next := s.size
+		err := s.places(from, func(at int64, b []byte) bool {
+			if len(b) < event.RecordSize {
+				return true
+			}
+			r := record(b)
+			if r.Sequence >= min && plausible(&r) {
+				begun[r.Sequence] = append(begun[r.Sequence], at)
+			}
+			if r.Sequence >= min && closes(&r) && len(b) >= trailerSize {
+				starts, next = begun[decodeTrailer(b).first], at+align
+			}
+			return len(starts) == 0
+		})
+		if err != nil {
+			return g, false, err
+		}
+		for _, start := range starts {
+			g, bad, err := s.group(start)
+			if err != nil || bad == nil {
+				return g, bad == nil, err
+			}
+		}
+		from = next
+	}
+	return g, false, nil
+}
+
 // remains is where the traces of an unfinished write end, looking from an
 // offset on, or 0: zeros leave none, nor do the records of a recycled segment's
 // former life, whose sequences all lie before next.
 func (s *scanner) remains(from int64, next uint64) (end int64, err error) {
 	const horizon = 1 << 32 // sequences that one crash could cut off
 	nonzero, stale := int64(0), false
-	for at := from; ; at += align {
-		s.floor = at
-		b, err := s.window(at, len(zeros))
-		if err != nil {
-			return 0, err
-		}
-		if len(b) == 0 {
-			break
-		}
-		if b[0] == 0 {
-			if at, err = s.skipBlank(at, b); err != nil {
-				return 0, err
-			}
-			if b, err = s.window(at, len(zeros)); err != nil {
-				return 0, err
-			}
-		}
-		if word := b[:min(align, len(b))]; !bytes.Equal(word, zeros[:len(word)]) {
-			nonzero = at + int64(len(word))
-		}
+	err = s.places(from, func(at int64, b []byte) bool {
+		nonzero = min(at+align, s.size)
 		if len(b) < event.RecordSize {
-			continue
+			return true
 		}
 		r := record(b)
-		if !plausible(&r) && (r.Type != event.TypeTrailer || r.Length != trailerSize) {
-			continue
+		if !plausible(&r) && !closes(&r) {
+			return true
 		}
 		if r.Sequence < next {
 			stale = true
 		} else if r.Sequence-next < horizon {
 			end = max(end, min(at+int64(padded(int(r.Length))), s.size))
 		}
-	}
+		return true
+	})
 	if end == 0 && !stale {
 		end = nonzero
 	}
-	return end, nil
+	return end, err
 }

@@ -54,7 +54,7 @@ type standing struct {
 	segment int    // index of the part that the last group is in
 	at      int64  // end of that group
 	last    uint64 // its last sequence, 0 before the first group
-	next    uint64 // sequence expected, 0 while unknown
+	next    uint64 // sequence expected, 0 behind a segment whose head is bad
 	prev    uint32 // crc of that group
 	written int64  // when it was, ns
 	sealed  bool   // it is a seal
@@ -132,7 +132,10 @@ func readPart(d disk, name string) (p part, err error) {
 
 // run surveys the parts from index from on.
 func (v *survey) run(from int) error {
-	v.segment, v.at = from, headerSize
+	v.segment, v.at, v.loose = from, headerSize, true
+	if from < len(v.parts) {
+		v.next = v.parts[from].first
+	}
 	for i := from; i < len(v.parts); i++ {
 		if err := v.part(i); err != nil {
 			return fmt.Errorf("%s: %w", v.parts[i].name, err)
@@ -283,6 +286,9 @@ func (v *survey) accept(i int, g *span) error {
 	}
 	v.durable = max(v.durable, g.durable)
 	v.written = max(v.written, g.trailer.written)
+	if n := len(v.damages); v.next == 0 && n > 0 {
+		v.damages[n-1].Last, v.damages[n-1].Next, v.damages[n-1].NextAt = g.first-1, v.parts[i].name, g.at
+	}
 	v.segment, v.at, v.last, v.next, v.prev = i, g.end, g.last, g.last+1, g.crc
 	v.sealed = g.kind == event.TypeSeal
 	v.loose = g.kind == quarantined
@@ -303,11 +309,8 @@ func (v *survey) accept(i int, g *span) error {
 
 // tail decides where the log ends, and whether something torn lies behind it.
 func (v *survey) tail(from int) error {
-	if len(v.parts) == from || v.parts[v.segment].bad != nil {
+	if len(v.parts) == from || v.parts[v.segment].bad != nil || v.next == 0 {
 		return nil
-	}
-	if v.next == 0 {
-		v.next = v.parts[v.segment].first
 	}
 	if after := v.segment + 1; after < len(v.parts) && v.parts[after].bad == nil && v.parts[after].first == v.next {
 		v.segment, v.at = after, headerSize // made ready, nothing in it yet

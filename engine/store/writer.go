@@ -20,7 +20,6 @@ type writer struct {
 	syncedAt   time.Duration
 	retryAt    time.Duration // while full: not before
 	rolling    uint64        // first sequence of the segment that is being made ready, or 0
-	unsynced   []string      // mode os: full segments that were not synced
 }
 
 // Commit writes the group offered, if there is one, syncs it as the mode says,
@@ -29,11 +28,11 @@ type writer struct {
 // syncs what is due, so it is to be called at least that often. After an error
 // the log takes nothing more. The committer calls it.
 func (l *Log) Commit() (n int, err error) {
-	if l.offered.Load() == 0 {
-		return 0, l.syncDue()
-	}
 	if err := l.Err(); err != nil {
 		return 0, err
+	}
+	if l.offered.Load() == 0 {
+		return 0, l.syncDue()
 	}
 	if l.full.Load() && l.env.up() < l.retryAt {
 		return 0, nil
@@ -68,6 +67,9 @@ func (l *Log) write(b *batch) error {
 	if l.rolling == 0 && l.segment.end+size > l.segment.size-l.segment.size/reserveShare {
 		l.announce(b.last + 1)
 	}
+	if l.cfg.Mode == OS {
+		l.durable.Store(max(l.durable.Load(), l.settled.Load()))
+	}
 	stamp := max(l.stamp, l.env.wall())
 	group, crc := b.close(trailer{written: stamp, durable: l.durable.Load(), prev: l.prev}, l.segment.salt)
 	if _, err := l.segment.WriteAt(group, l.segment.end); err != nil {
@@ -94,26 +96,26 @@ func (l *Log) rollBack(err error) error {
 }
 
 // roll goes on in the segment that begins with sequence first. The one before
-// is synced first, so that only the last segment of a log can be torn; mode os
-// does not pay for that, and remembers what it owes.
+// is synced: at once, so that only the last segment of a log can be torn, or, in
+// mode os, by the settler when it gets to it, so that there are few.
 func (l *Log) roll(first uint64) error {
 	if l.rolling != first {
 		l.announce(first)
-	}
-	if l.cfg.Mode == OS {
-		l.unsynced = append(l.unsynced, l.segment.name)
-	} else if err := l.sync(); err != nil {
-		return err
 	}
 	next := <-l.ready
 	l.rolling = 0
 	if next.err != nil {
 		return next.err
 	}
-	if err := l.segment.Close(); err != nil {
+	if l.cfg.Mode == OS {
+		l.leave(finished{l.segment, l.written.Load()})
+	} else if err := l.sync(); err != nil {
+		return err
+	} else if err := l.segment.Close(); err != nil {
 		return err
 	}
 	l.segment = next.segment
+	l.active.Store(first)
 	l.counts.rolls.Add(1)
 	return nil
 }
@@ -134,14 +136,8 @@ func (l *Log) sync() error {
 	if err := l.Err(); err != nil {
 		return err
 	}
-	if !l.env.flaws.unsynced {
-		err := l.syncFiles()
-		if err != nil && l.env.flaws.retry {
-			err = l.syncFiles()
-		}
-		if err != nil {
-			return l.latch(err)
-		}
+	if err := l.flush(l.segment); err != nil {
+		return l.latch(err)
 	}
 	l.counts.syncs.Add(1)
 	l.syncedAt = l.env.up()
@@ -149,29 +145,17 @@ func (l *Log) sync() error {
 	return nil
 }
 
-func (l *Log) syncFiles() error {
-	if err := syncNamed(l.env.disk, l.unsynced); err != nil {
-		return err
+// flush is the sync itself, with its flaws.
+func (l *Log) flush(s *segment) error {
+	if l.env.flaws.unsynced {
+		return nil
 	}
-	l.unsynced = l.unsynced[:0]
-	return l.segment.Sync()
-}
-
-// syncNamed syncs files by name. One that is gone was let go by retention.
-func syncNamed(d disk, names []string) error {
-	for _, name := range names {
-		f, err := d.OpenRead(name)
-		if isMissing(err) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		err = f.Sync()
-		f.Close()
-		if err != nil {
-			return fmt.Errorf("syncing %s: %w", name, err)
-		}
+	err := s.Sync()
+	if err != nil && l.env.flaws.retry {
+		err = s.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("syncing %s: %w", s.name, err)
 	}
 	return nil
 }

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"testing"
+	"time"
+)
+
+// everyCrash drives a log through calls of its disk, and after each call holds
+// every state that a power cut could leave then against what was promised.
+func everyCrash(r *rig, calls, events int) (states int, err error) {
+	r.disk.after = func(call string) {
+		if err != nil {
+			return
+		}
+		if r.log != nil {
+			r.note()
+		}
+		states += everyChoice(1<<14, func(choose func(n int) int) {
+			left := r.disk.crash(choose)
+			if _, bad := r.recovered(left); bad != nil && err == nil {
+				err = bad
+			}
+		})
+	}
+	for err == nil && r.disk.calls < calls {
+		r.step(events)
+	}
+	return states, err
+}
+
+// step does one thing that a log's threads do: n events at most.
+func (r *rig) step(n int) {
+	if r.log == nil {
+		if _, err := r.open(); err != nil {
+			panic(err)
+		}
+	}
+	r.now += 3 * time.Millisecond
+	if r.rng.IntN(40) == 0 {
+		r.log.Close()
+		r.note()
+		r.log = nil
+		return
+	}
+	r.append(1 + r.rng.IntN(n))
+	r.commit()
+}
+
+func TestEveryCrashState(t *testing.T) {
+	calls, states := 0, 0
+	for _, part := range []struct {
+		mode          Mode
+		calls, events int
+	}{{Group, 1300, 22}, {Interval, 800, 3}} {
+		r := newRig(part.mode, 1)
+		n, err := everyCrash(r, part.calls, part.events)
+		if err != nil {
+			t.Fatalf("mode %v, call %d: %v", part.mode, r.disk.calls, err)
+		}
+		t.Logf("mode %v: %d calls, %d states", part.mode, r.disk.calls, n)
+		calls += r.disk.calls
+		states += n
+	}
+	if calls < 2000 || states < 100_000 {
+		t.Errorf("%d calls and %d states are too few to rely on", calls, states)
+	}
+}
