@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
+	"strings"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -35,4 +37,35 @@ func writeHgrm(w io.Writer, d record.Distribution) error {
 	}
 	_, err = text.WriteTo(w)
 	return err
+}
+
+const barsWide = 24 // columns of a distribution drawn as text
+
+var barSigns = []rune("▁▂▃▄▅▆▇█")
+
+// bars draws d in a line of text: from its least to its greatest value in equal
+// steps of the logarithm, each as high as the logarithm of its count. Empty
+// where there is nothing to draw.
+func bars(d record.Distribution) string {
+	hist, err := Histogram(d)
+	if err != nil || d.Count == 0 || d.Min <= 0 || d.Max <= d.Min {
+		return ""
+	}
+	var counts [barsWide]float64
+	most := 0.0
+	for _, b := range hist.Distribution() {
+		if b.Count > 0 {
+			share := math.Log(float64(b.To)/float64(d.Min)) / math.Log(float64(d.Max)/float64(d.Min))
+			i := min(max(int(share*barsWide), 0), barsWide-1)
+			counts[i] += float64(b.Count)
+			most = max(most, counts[i])
+		}
+	}
+	line := []rune(strings.Repeat(" ", barsWide))
+	for i, c := range counts {
+		if c > 0 {
+			line[i] = barSigns[int(math.Log1p(c)/math.Log1p(most)*float64(len(barSigns)-1))]
+		}
+	}
+	return fmt.Sprintf("%s %s [%s] %s", d.Name, figure(float64(d.Min), "ns"), string(line), figure(float64(d.Max), "ns"))
 }

@@ -1,13 +1,13 @@
 package reports
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,62 +19,104 @@ import (
 )
 
 // folder is a folder of results while it is written: it keeps the checksum of
-// each file and the first error, after which it writes nothing more.
+// each file. The first error of the run itself ends it; a picture or a copy that
+// cannot be made is not worth losing a run for, and is only kept to be told.
 type folder struct {
-	dir  string
-	sums map[string]string
-	err  error
+	dir     string
+	sums    map[string]string
+	err     error
+	without []error
 }
 
-// fill writes every file of run's results into dir.
-func fill(dir string, run record.Run) error {
+// fill writes every file of run's results into dir. without are the files that
+// could not be made from it.
+func fill(dir string, run record.Run) (without []error, err error) {
 	f := &folder{dir: dir, sums: map[string]string{}}
-	run.Rows = named(run.Rows)
+	run.Rows = sound(named(run.Rows))
 	f.put(benchFile, func(w io.Writer) error { return Bench(w, run) })
 	f.put(runFile, func(w io.Writer) error { return writeJSON(w, run) })
+	f.put(trialsFile, func(w io.Writer) error { return CSV(w, run) })
+	f.put(percentilesFile, func(w io.Writer) error { return percentilesCSV(w, run) })
 	for _, row := range run.Rows {
 		f.row(run, row)
 	}
+	f.hardware(run)
 	f.put(manifestFile, func(w io.Writer) error { return writeJSON(w, manifest(run, f.sums)) })
-	return f.err
+	return f.without, f.err
 }
 
 // row writes the files that belong to one row: histograms, a plot, the trials
 // that do not count.
 func (f *folder) row(run record.Run, row record.Row) {
+	name := fileName(row.Name())
 	for _, d := range row.Distributions {
-		f.put(d.File, func(w io.Writer) error { return writeHgrm(w, d) })
+		f.derive(d.File, func(w io.Writer) error { return writeHgrm(w, d) })
 	}
-	f.plot(row)
+	if len(row.Distributions) > 0 {
+		f.derive(name+".hlog", func(w io.Writer) error { return writeHlog(w, run, row) })
+		f.figure(row.Name(), func() (*chart.Figure, error) { return percentilePlot(row) })
+	}
 	if len(row.Valid()) < len(row.Trials) {
-		f.put(fileName(row.Name())+".FAIL", func(w io.Writer) error { return writeInvalid(w, run, row) })
+		f.put(name+".FAIL", func(w io.Writer) error { return writeInvalid(w, run, row) })
 	}
 }
 
-// plot writes the percentile curve of a row that has one.
-func (f *folder) plot(row record.Row) {
-	figure, err := percentilePlot(row)
-	switch {
-	case errors.Is(err, chart.ErrEmpty):
-	case err != nil:
-		f.err = cmp.Or(f.err, err)
-	default:
-		f.put(path.Join(plotsFolder, fileName(row.Name())+".svg"), figure.SVG)
+// hardware writes what was measured of the machine itself.
+func (f *folder) hardware(run record.Run) {
+	for _, m := range run.Matrices {
+		f.derive(fileName(m.Name)+".csv", func(w io.Writer) error { return matrixCSV(w, m) })
+		f.figure(m.Name, func() (*chart.Figure, error) { return matrixPlot(m) })
+	}
+	for _, s := range run.Caches {
+		f.derive(fileName(s.Name)+".csv", func(w io.Writer) error { return sweepCSV(w, s) })
+		f.figure(s.Name, func() (*chart.Figure, error) { return sweepPlot(s) })
+	}
+	for _, s := range run.Strips {
+		f.figure("gaps of "+s.Name, func() (*chart.Figure, error) { return stripPlot(s) })
 	}
 }
 
-// put writes one file and notes its checksum.
+// figure writes a plot, if there is anything to draw.
+func (f *folder) figure(name string, draw func() (*chart.Figure, error)) {
+	figure, err := draw()
+	if errors.Is(err, chart.ErrEmpty) {
+		return
+	}
+	f.derive(path.Join(plotsFolder, fileName(name)+".svg"), func(w io.Writer) error {
+		if err != nil {
+			return err
+		}
+		return figure.SVG(w)
+	})
+}
+
+// derive writes a file that can be made again from run.json.
+func (f *folder) derive(name string, write func(io.Writer) error) {
+	failed := f.err
+	if f.put(name, write); failed == nil && f.err != nil {
+		f.without, f.err = append(f.without, f.err), nil
+		_ = os.Remove(f.path(name)) // half a file is worse than none
+	}
+}
+
+// put writes one file and notes its checksum. Two of one name get numbers.
 func (f *folder) put(name string, write func(io.Writer) error) {
 	if f.err != nil {
 		return
 	}
-	sum, err := create(filepath.Join(f.dir, filepath.FromSlash(name)), write)
+	stem := name
+	for i := 2; f.sums[name] != ""; i++ {
+		name = fmt.Sprintf("%s-%d", stem, i)
+	}
+	sum, err := create(f.path(name), write)
 	if err != nil {
 		f.err = fmt.Errorf("%s: %w", name, err)
 		return
 	}
 	f.sums[name] = sum
 }
+
+func (f *folder) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
 
 func create(name string, write func(io.Writer) error) (sum string, err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -119,6 +161,23 @@ func named(rows []record.Row) []record.Row {
 				name += "." + d.Name
 			}
 			d.File = fileName(name + ".hgrm")
+		}
+	}
+	return rows
+}
+
+// sound is rows without values that no JSON can say: such a trial counts as
+// invalid, so that it costs neither the run nor its honesty.
+func sound(rows []record.Row) []record.Row {
+	for i := range rows {
+		rows[i].Trials = slices.Clone(rows[i].Trials)
+		for j := range rows[i].Trials {
+			t := &rows[i].Trials[j]
+			finite := slices.DeleteFunc(slices.Clone(t.Values), func(v record.Value) bool { return math.IsNaN(v.Value) || math.IsInf(v.Value, 0) })
+			if len(finite) < len(t.Values) && t.Invalid == "" {
+				t.Invalid = "a figure of it is not finite"
+			}
+			t.Values = finite
 		}
 	}
 	return rows

@@ -26,12 +26,17 @@ const (
 	benchFile    = "bench.txt"
 	plotsFolder  = "plots"
 	latest       = "latest"
+
+	trialsFile      = "trials.csv"
+	percentilesFile = "percentiles.csv"
 )
 
 // Write makes the folder of run's results under root, points root/latest to it
 // and returns its path. It fills in the File of each Distribution in the copy
 // that it writes; run itself stays as it is. The folder is built aside and
-// renamed into place; an error leaves nothing behind.
+// renamed into place; an error leaves nothing behind, unless the path is
+// returned with it: then the run is kept, and the error names what could not be
+// made from it.
 func Write(root string, run record.Run) (string, error) {
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", fmt.Errorf("results folder: %w (choose another with --out)", err)
@@ -41,14 +46,18 @@ func Write(root string, run record.Run) (string, error) {
 		return "", fmt.Errorf("results folder: %w (choose another with --out)", err)
 	}
 	defer func() { _ = os.RemoveAll(aside) }() // nothing is left of it after the rename
-	if err := fill(aside, run); err != nil {
+	without, err := fill(aside, run)
+	if err != nil {
 		return "", fmt.Errorf("writing results: %w", err)
 	}
 	path, err := settle(aside, filepath.Join(root, folderName(run)))
 	if err != nil {
 		return "", fmt.Errorf("writing results: %w", err)
 	}
-	return path, point(root, path)
+	if len(without) > 0 {
+		err = fmt.Errorf("results are in %s, without %w", path, errors.Join(without...))
+	}
+	return path, errors.Join(err, point(root, path))
 }
 
 var unfit = regexp.MustCompile(`[^A-Za-z0-9.+=,-]+`)

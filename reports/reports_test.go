@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,14 +143,45 @@ func TestWriteNeverOverAnother(t *testing.T) {
 	}
 }
 
-func TestWriteLeavesNothingOnError(t *testing.T) {
+// A picture that cannot be drawn does not cost the run.
+func TestWriteKeepsTheRun(t *testing.T) {
 	root := t.TempDir()
 	run := sampleRun()
 	run.Rows[2].Distributions[0].Encoded = "not a histogram"
-	if dir, err := Write(root, run); err == nil {
-		t.Fatalf("a damaged histogram went into %s", dir)
-	} else if !strings.Contains(err.Error(), "received-stored") {
+	dir, err := Write(root, run)
+	if err == nil || !strings.Contains(err.Error(), "without pipeline_rate=200000.received-stored.hgrm") {
 		t.Errorf("%v does not name the histogram", err)
+	}
+	if _, err := Load(dir); err != nil {
+		t.Error(err)
+	}
+	checkSums(t, dir)
+	for _, half := range []string{"pipeline_rate=200000.received-stored.hgrm", "plots/pipeline_rate=200000.svg"} {
+		if _, err := os.Stat(filepath.Join(dir, half)); err == nil {
+			t.Errorf("half of %s is there", half)
+		}
+	}
+}
+
+// A trial with a figure that is none becomes invalid, and the run is kept.
+func TestWriteMarksWhatIsNotFinite(t *testing.T) {
+	run := sampleRun()
+	run.Rows[0].Trials[0].Values[0].Value = math.NaN()
+	got, err := Load(mustWrite(t, t.TempDir(), run))
+	if err != nil || got.Rows[0].Trials[0].Invalid == "" || len(got.Rows[0].Valid()) != 9 {
+		t.Errorf("%+v, %v", got.Rows[0].Trials[0], err)
+	}
+	if !math.IsNaN(run.Rows[0].Trials[0].Values[0].Value) {
+		t.Error("the caller's run was written to")
+	}
+}
+
+func TestWriteLeavesNothingOnError(t *testing.T) {
+	root := t.TempDir()
+	run := sampleRun()
+	run.Clock.Hz = math.NaN() // no JSON can say it
+	if dir, err := Write(root, run); err == nil || dir != "" {
+		t.Errorf("%q %v", dir, err)
 	}
 	checkNothingElse(t, root)
 }

@@ -250,6 +250,11 @@ func (p *printer) figures(rows []record.Row) {
 		default:
 			p.wrap(fmt.Sprintf("  %-*s  ", widest, name), text)
 		}
+		for _, d := range row.Distributions {
+			if b := bars(d); b != "" {
+				p.line("      %s", b)
+			}
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ var paints = map[string]string{
 	record.Fail: "\x1b[1;31m", record.Unfit: "\x1b[1;31m",
 	record.Inconclusive: "\x1b[33m", record.Degraded: "\x1b[33m",
 	record.NotMeasured: "\x1b[2m",
+	record.Better:      "\x1b[32m", record.Worse: "\x1b[1;31m", record.Same: "\x1b[2m",
 }
 
 const unpaint = "\x1b[0m"

@@ -1,0 +1,203 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"eventstreamcore/reports/judge"
+	"eventstreamcore/reports/record"
+)
+
+func written(t *testing.T, write func(io.Writer) error) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// What Write writes is what Schema publishes, and damage is not.
+func TestSchema(t *testing.T) {
+	text := written(t, Schema)
+	golden(t, "schema.json", text)
+	var schema jsonschema.Schema
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	resolved, err := schema.Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := mustWrite(t, t.TempDir(), richRun())
+	run, err := os.ReadFile(filepath.Join(dir, "run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, old, new string
+		valid          bool
+	}{
+		{"as written", "", "", true},
+		{"with a property of a later program", `"seed": 42,`, `"seed": 42, "later": true,`, true},
+		{"with text for a number", `"seed": 42,`, `"seed": "42",`, false},
+		{"of a newer schema", `"schema": 1,`, `"schema": 2,`, false},
+		{"without rows", `"rows": [`, `"roes": [`, false},
+	} {
+		var v any
+		if err := json.Unmarshal([]byte(strings.Replace(string(run), c.old, c.new, 1)), &v); err != nil {
+			t.Fatal(err)
+		}
+		if err := resolved.Validate(v); (err == nil) != c.valid {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func TestCSV(t *testing.T) {
+	run := richRun()
+	lines, err := csv.NewReader(bytes.NewReader(written(t, func(w io.Writer) error { return CSV(w, run) }))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 1
+	for _, row := range run.Rows {
+		for _, trial := range row.Trials {
+			want += len(trial.Values)
+		}
+	}
+	if len(lines) != want {
+		t.Errorf("%d lines, want %d", len(lines), want)
+	}
+	matrix := string(written(t, func(w io.Writer) error { return matrixCSV(w, run.Matrices[0]) }))
+	if matrix != "\"CPU to CPU, ns\",0,1\n0,,130\n1,128,\n" {
+		t.Errorf("matrix %q", matrix)
+	}
+	percentiles := string(written(t, func(w io.Writer) error { return percentilesCSV(w, run) }))
+	if !strings.Contains(percentiles, "Pipeline/rate=200000-2,received-stored,200000,99.9,") {
+		t.Errorf("%.300s", percentiles)
+	}
+}
+
+func TestAction(t *testing.T) {
+	for _, bigger := range []bool{true, false} {
+		var entries []actionEntry
+		if err := json.Unmarshal(written(t, func(w io.Writer) error { return Action(w, sampleRun(), bigger) }), &entries); err != nil {
+			t.Fatal(err)
+		}
+		if len(entries) == 0 {
+			t.Error("nothing")
+		}
+		for _, e := range entries {
+			if judge.MoreIsBetter(e.Unit) != bigger || e.Value <= 0 || e.Name == "" || strings.Contains(e.Name, "Mpsc") {
+				t.Errorf("bigger %t: %+v", bigger, e)
+			}
+		}
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	golden(t, "summary.md", written(t, func(w io.Writer) error { return Markdown(w, []Loaded{{Name: "a", Run: sampleRun()}}) }))
+	slow := sampleRun()
+	for i := range slow.Rows[0].Trials {
+		slow.Rows[0].Trials[i].Values[0].Value *= 1.2
+	}
+	golden(t, "changes.md", written(t, func(w io.Writer) error {
+		return Markdown(w, []Loaded{{Name: "old", Run: sampleRun()}, {Name: "new", Run: slow}})
+	}))
+}
+
+func TestComparisonTable(t *testing.T) {
+	slow := sampleRun()
+	for i := range slow.Rows[0].Trials {
+		slow.Rows[0].Trials[i].Values[0].Value *= 1.2
+	}
+	c, err := compareRuns(Loaded{Name: "old", Run: sampleRun()}, Loaded{Name: "new", Run: slow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "compare80.txt", written(t, func(w io.Writer) error { return ComparisonTable(w, c, 80, false) }))
+	for line := range strings.Lines(string(written(t, func(w io.Writer) error { return ComparisonTable(w, c, 80, false) }))) {
+		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+}
+
+// The log reads back to the same histograms; the row with intervals has one line
+// for each.
+func TestHlog(t *testing.T) {
+	run := richRun()
+	row := run.Rows[2]
+	text := written(t, func(w io.Writer) error { return writeHlog(w, run, row) })
+	if bytes.Contains(text, []byte("BaseTime")) {
+		t.Error("a BaseTime, which readers add twice")
+	}
+	r := hdrhistogram.NewHistogramLogReader(bytes.NewReader(text))
+	counts := map[string][]int64{}
+	for {
+		h, err := r.NextIntervalHistogram()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h == nil {
+			break
+		}
+		counts[h.Tag()] = append(counts[h.Tag()], h.TotalCount())
+	}
+	raw, quiet := row.Distributions[0].Count, row.Distributions[1].Count
+	if got := counts["received-stored"]; len(got) != 2 || got[0] != raw || got[1] != quiet {
+		t.Errorf("received-stored: %d", got)
+	}
+	if got := counts["received-stored-undisturbed"]; len(got) != 1 || got[0] != quiet {
+		t.Errorf("undisturbed: %d", got)
+	}
+}
+
+// HdrHistogram's own reader for JavaScript reads what is written here, where it
+// is installed.
+func TestHlogByAnotherReader(t *testing.T) {
+	if err := exec.Command("node", "-e", "require('hdr-histogram-js')").Run(); err != nil {
+		t.Skip("not checked by another reader: node cannot load hdr-histogram-js (npm install hdr-histogram-js, then NODE_PATH)")
+	}
+	run := richRun()
+	dir := mustWrite(t, t.TempDir(), run)
+	script := `const hdr = require('hdr-histogram-js');
+const reader = new hdr.HistogramLogReader(require('fs').readFileSync(process.argv[1], 'utf8'));
+for (let h; (h = reader.nextIntervalHistogram()) != null;) console.log(h.tag, h.totalCount, h.getValueAtPercentile(50));`
+	out, err := exec.Command("node", "-e", script, filepath.Join(dir, "pipeline_rate=200000.hlog")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	hist, err := Histogram(run.Rows[2].Distributions[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "received-stored 200000 " + exact(float64(hist.ValueAtPercentile(50)))
+	if !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 3 {
+		t.Errorf("%q, want three lines with %q", out, want)
+	}
+}
+
+func TestBars(t *testing.T) {
+	d := sampleRun().Rows[2].Distributions[0]
+	line := bars(d)
+	if !strings.HasPrefix(line, "received-stored ") || !strings.Contains(line, "█") || len([]rune(line)) > 70 {
+		t.Error(line)
+	}
+	for _, bad := range []record.Distribution{{}, {Encoded: "?", Count: 1}} {
+		if got := bars(bad); got != "" {
+			t.Errorf("%+v draws %q", bad, got)
+		}
+	}
+}
