@@ -30,8 +30,8 @@ lint:
 unit:
 	go test -timeout 5m ./...
 
-race: ## the engine's tests under the race detector (needs gcc)
-	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 go test -race -timeout 8m ./engine/...; else echo "race: skipped, for the race detector needs gcc"; fi
+race: ## the engine's tests under the race detector, the long ones shortened (needs gcc)
+	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 go test -race -short -timeout 8m ./engine/...; else echo "race: skipped, for the race detector needs gcc"; fi
 
 systems:
 	@for s in $(SYSTEMS); do echo "go vet and build for $$s"; GOOS=$${s%/*} GOARCH=$${s#*/} go vet ./...; GOOS=$${s%/*} GOARCH=$${s#*/} go build ./...; done
