@@ -104,7 +104,7 @@ func (e *Engine) openIntake(numbers *ingest.Numbers) (*ingest.Intake, *bus.Lane,
 	if err != nil {
 		return nil, nil, err
 	}
-	lane := &bus.Lane{Queue: queue.NewSPSC(make([]event.Ref, ingestDepth), ingestDepth), Bell: e.bells[Dispatch]}
+	lane := &bus.Lane{Queue: queue.NewMPSC(make([]event.Ref, ingestDepth)), Bell: e.bells[Dispatch]}
 	intake, err := ingest.NewIntake(pool, lane, wall, numbers)
 	if err != nil {
 		return nil, nil, fmt.Errorf("pool classes: %w", err)

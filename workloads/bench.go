@@ -37,31 +37,29 @@ type Bench struct {
 	began         time.Time
 }
 
-// Settle prepares the process for measuring: the collector is off, the runtime's
-// threads are confined to a CPU that the measured thread does not use, and
-// there are two more scheduler slots than spinning threads.
-func (b *Bench) Settle() error {
+// Settle prepares the process for measuring: the collector is off, and there are
+// two more scheduler slots than spinning threads.
+func (b *Bench) Settle() {
 	b.Hot = b.Allowed[len(b.Allowed)-1]
 	b.Peer = b.Allowed[max(len(b.Allowed)-2, 0)]
 	debug.SetGCPercent(-1)
 	runtime.GOMAXPROCS(4)
-	if len(b.Allowed) == 1 {
-		return nil
-	}
-	if err := cpu.Confine(nil, b.housekeeping()...); err != nil {
-		return fmt.Errorf("confining the runtime's threads: %w", err)
-	}
-	return nil
 }
 
-// housekeeping is every CPU but the two measured ones; with two CPUs it is the
-// peer, which only the two-thread cells use.
-func (b *Bench) housekeeping() []int {
-	rest := slices.DeleteFunc(slices.Clone(b.Allowed), func(c int) bool { return c == b.Hot || c == b.Peer })
+// confine keeps the runtime's threads off the CPUs that a cell spins on. Where
+// no other CPU is left they may run on all: a pinned goroutine that the runtime
+// pre-empts goes on only after one of them has run, so that keeping them to a
+// CPU where something spins would cost a time slice, some milliseconds, each time.
+func (b *Bench) confine(threads int) error {
+	spun := []int{b.Hot, b.Peer}[:min(threads, 2)]
+	rest := slices.DeleteFunc(slices.Clone(b.Allowed), func(c int) bool { return slices.Contains(spun, c) })
 	if len(rest) == 0 {
-		return []int{b.Peer}
+		rest = b.Allowed
 	}
-	return rest
+	if err := cpu.Confine(nil, rest...); err != nil {
+		return fmt.Errorf("confining the runtime's threads to CPUs %v: %w", rest, err)
+	}
+	return nil
 }
 
 // Measure runs the workloads. It stops between two trials when stopped says so,
@@ -123,6 +121,9 @@ func (b *Bench) cell(workload string, c Cell, stopped func() bool) ([]record.Row
 	}
 	if c.Threads > len(b.Allowed) {
 		row.Oversubscribed = fmt.Sprintf("%d spinning threads on %d CPUs", c.Threads, len(b.Allowed))
+	}
+	if err := b.confine(c.Threads); err != nil {
+		return nil, err
 	}
 	if c.Floor != nil {
 		floor, err := c.Floor(b)

@@ -11,6 +11,7 @@ import (
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/reports/record"
+	"eventstreamcore/workloads/drive"
 )
 
 // pipelinePayload is the body of an event of the pipeline, in bytes.
@@ -129,8 +130,6 @@ const pacedLeast = 4096
 type pacedRun struct {
 	took   time.Duration
 	wanted time.Duration
-	late   int // events sent more than lateBound after their time
-	n      int
 	err    error
 }
 
@@ -155,18 +154,21 @@ func (b *Bench) pace(p *ingest.Publisher, e ingest.Event, n int) (run pacedRun) 
 	if err != nil {
 		return pacedRun{err: err}
 	}
-	step := b.Clock.Hz / latencyRate
+	pacer := drive.NewPacer(drive.Schedule{Shape: drive.Constant, Rate: latencyRate})
+	one, limit := []ingest.Event{e}, b.Clock.Ticks(int64(trialLimit))
 	start := cpu.Now()
-	for i := range n {
-		due := start + cpu.Ticks(float64(i)*step)
+	for range n {
+		due := start + b.Clock.Ticks(pacer.Take())
 		for cpu.Now() < due {
 		}
-		e.Intended = uint64(raw.At(due))
-		for p.Publish(e.Topic, e.Payload, e.Priority) != nil {
-			cpu.Pause(backOff)
+		one[0].Intended = uint64(raw.At(due))
+		for taken := 0; taken == 0; {
+			if taken, err = p.PublishBatch(one); cpu.Now()-start > limit {
+				return pacedRun{err: fmt.Errorf("the engine took nothing more: %w", err)}
+			}
 		}
 	}
-	return pacedRun{n: n, took: time.Duration(b.Clock.Ns(cpu.End() - start)), wanted: time.Duration(float64(n) / latencyRate * 1e9)}
+	return pacedRun{took: time.Duration(b.Clock.Ns(cpu.End() - start)), wanted: time.Duration(float64(n) / latencyRate * 1e9)}
 }
 
 // spans folds the samples of a trial into its distributions.

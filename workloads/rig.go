@@ -85,13 +85,22 @@ func verify(events string) error {
 
 // settled waits until the engine has stored that many events in all.
 func (r *rig) settled(stored uint64) error {
+	return r.reach("stored", stored, func(s engine.Stats) uint64 { return s.Stored })
+}
+
+// written waits until that sequence was handed to the kernel.
+func (r *rig) written(sequence uint64) error {
+	return r.reach("written", sequence, func(s engine.Stats) uint64 { return s.Written })
+}
+
+func (r *rig) reach(what string, goal uint64, figure func(engine.Stats) uint64) error {
 	for deadline := time.Now().Add(trialLimit); ; time.Sleep(time.Millisecond) {
 		s := r.engine.Stats()
-		if s.Stored >= stored {
+		if figure(s) >= goal {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d of %d events stored after %v, %d in flight", s.Stored, stored, trialLimit, s.InFlight())
+			return fmt.Errorf("%d of %d events %s after %v, %d in flight", figure(s), goal, what, trialLimit, s.InFlight())
 		}
 	}
 }

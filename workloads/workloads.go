@@ -36,10 +36,18 @@ var All = []Workload{
 	{"tcp", "the whole engine, driven over loopback by another process", tcp},
 }
 
-// Select is the workloads whose name matches.
-func Select(name *regexp.Regexp) (chosen []Workload) {
+// Select is the cells whose name matches, as they stand in bench.txt:
+// spsc/mode=pair. A workload of which no cell matches is left out.
+func Select(b *Bench, name *regexp.Regexp) (chosen []Workload) {
 	for _, w := range All {
-		if name.MatchString(w.Name) {
+		var cells []Cell
+		for _, c := range w.Cells(b) {
+			if name.MatchString(title(w.Name, c)) {
+				cells = append(cells, c)
+			}
+		}
+		if len(cells) > 0 {
+			w.Cells = func(*Bench) []Cell { return cells }
 			chosen = append(chosen, w)
 		}
 	}

@@ -48,7 +48,7 @@ is kept, marked partial).`,
 	c.Flags().BoolVar(&f.list, "list", false, "list the workloads and their cells, and measure nothing")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress on stderr")
 	c.Flags().BoolVar(&f.json, "json", false, "print run.json on stdout instead of the table")
-	c.Flags().StringVar(&f.run, "run", ".", "only workloads whose name matches this regular expression")
+	c.Flags().StringVar(&f.run, "run", ".", "only cells whose name matches this regular expression (--list shows them)")
 	c.Flags().StringVar(&f.out, "out", "results", "folder that gets the folder of results")
 	c.Flags().StringVar(&f.scratch, "scratch", "", "folder for logs under test (default: a tmpfs, /dev/shm)")
 	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 10)")
@@ -91,9 +91,9 @@ func bench(c *cobra.Command, f benchFlags) error {
 	if err != nil {
 		return usage("--run %q: %v", f.run, err)
 	}
-	chosen := workloads.Select(name)
+	chosen := workloads.Select(new(workloads.Bench), name)
 	if len(chosen) == 0 {
-		return usage("--run %q matches no workload: esc bench --list shows them", f.run)
+		return usage("--run %q matches no cell: esc bench --list shows them", f.run)
 	}
 	if f.list {
 		return workloads.List(c.OutOrStdout(), chosen)
@@ -145,9 +145,7 @@ func measure(ctx context.Context, f benchFlags, chosen []workloads.Workload, pro
 		Clock: clock, Fitness: run.Fitness, Allowed: run.Host.Allowed, Trials: f.count, Time: f.time,
 		Scratch: scratch, Disk: disk, Self: self, Log: progress, Random: rand.New(rand.NewPCG(f.seed, f.seed)),
 	}
-	if err := b.Settle(); err != nil {
-		return run, exit(exitUnmeasured, err)
-	}
+	b.Settle()
 	run.Rows, err = b.Measure(chosen, func() bool { return ctx.Err() != nil })
 	if err != nil {
 		return run, exit(exitUnmeasured, err)

@@ -77,21 +77,29 @@ type stepFunc func(cpu.Ticks) int
 
 func (f stepFunc) Step(now cpu.Ticks) int { return f(now) }
 
-func TestEachStepGetsTheTimeAnew(t *testing.T) {
-	var first, second, backwards atomic.Uint64
+// TestARoundHasOneTime: the workers of a thread are stepped in order, with the
+// same time, and the next round with a later one.
+func TestARoundHasOneTime(t *testing.T) {
+	var round, rounds, wrong atomic.Uint64
 	thread := start(t, Plan{Name: "clock", CPU: Unpinned, Idle: Spin}, new(Bell),
-		stepFunc(func(now cpu.Ticks) int { first.Store(uint64(now)); return 1 }),
 		stepFunc(func(now cpu.Ticks) int {
-			if uint64(now) < first.Load() {
-				backwards.Add(1)
+			if uint64(now) <= round.Load() {
+				wrong.Add(1)
 			}
-			second.Add(1)
+			round.Store(uint64(now))
+			return 1
+		}),
+		stepFunc(func(now cpu.Ticks) int {
+			if uint64(now) != round.Load() {
+				wrong.Add(1)
+			}
+			rounds.Add(1)
 			return 1
 		}))
-	eventually(t, "1,000 rounds", func() bool { return second.Load() > 1000 })
+	eventually(t, "1,000 rounds", func() bool { return rounds.Load() > 1000 })
 	thread.Stop()
-	if n := backwards.Load(); n != 0 {
-		t.Errorf("time ran backwards between the steps of one round %d times", n)
+	if n := wrong.Load(); n != 0 {
+		t.Errorf("%d steps were given a wrong time", n)
 	}
 }
 

@@ -9,7 +9,6 @@ package event
 
 import (
 	"fmt"
-	"hash/crc32"
 	"unsafe"
 
 	"eventstreamcore/engine/cpu"
@@ -133,11 +132,6 @@ const (
 	contentAt = recordAt + 16           // where the content checksum's cover starts
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// Checksum is CRC-32C, continuing from crc.
-func Checksum(crc uint32, b []byte) uint32 { return crc32.Update(crc, castagnoli, b) }
-
 // slot is the header's bytes and n-HeaderSize bytes behind them.
 func (h *Header) slot(n uint32) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(h)), n) }
 
@@ -161,11 +155,6 @@ func (h *Header) Payload() []byte { return h.slot(recordAt + h.Length)[HeaderSiz
 
 // Encoded is the event as the log holds it, without padding: a view.
 func (h *Header) Encoded() []byte { return h.slot(recordAt + h.Length)[recordAt:] }
-
-// Seal computes the content checksum. Every covered field must be in place.
-func (h *Header) Seal() {
-	h.Content = Checksum(0, h.slot(recordAt + h.Length)[contentAt:])
-}
 
 // Leave notes that a stage lets go of the event at now.
 func (h *Header) Leave(now cpu.Ticks) { h.Left = uint32(min(now-h.Received, 1<<32-1)) }
