@@ -20,3 +20,13 @@ func WriteSync(clock cpu.Clock, dir string, bytes int, budget time.Duration) (Fl
 	}
 	return newFloor("write_sync", fmt.Sprintf("pwrite of %d bytes and fdatasync in %s", bytes, dir), samples)
 }
+
+// Disk times writes of one 4 KiB page to the filesystem of dir: into the page
+// cache, with fdatasync, past the cache (O_DIRECT), and that with fdatasync.
+// What the filesystem refuses is left out and said.
+func Disk(clock cpu.Clock, dir string, budget time.Duration) (floors []Floor, missing []string, err error) {
+	if floors, missing, err = diskFloors(clock, dir, 4096, budget); err != nil {
+		return floors, missing, fmt.Errorf("disk in %s: %w", dir, err)
+	}
+	return floors, missing, nil
+}

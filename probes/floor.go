@@ -47,6 +47,12 @@ const (
 // ErrOneCPU says that a measurement needs two CPUs and has one.
 var ErrOneCPU = errors.New("not measured: one CPU")
 
+// refusedError says that this machine does not give what was to be measured, which is
+// no failure of the measurer.
+type refusedError struct{ what, why string }
+
+func (e *refusedError) Error() string { return e.what + ": not measured: " + e.why }
+
 // newFloor summarises samples without assuming a distribution.
 func newFloor(name, how string, samples []float64) (Floor, error) {
 	if len(samples) < samplesMin {

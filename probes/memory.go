@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"time"
@@ -36,22 +37,21 @@ type link struct {
 	_    [cpu.CacheLine - 8]byte
 }
 
-// chain is n links that one walk visits all, in an order that no prefetcher
-// follows: a full-period congruential generator over the next power of two,
-// of which numbers from n on are skipped.
-func chain(n int) []link {
-	links := make([]link, n)
-	mask := uint32(1)<<bits.Len32(uint32(n-1)) - 1
+// chain makes links one ring that a walk visits all of, in an order that no
+// prefetcher follows: a full-period congruential generator over the next power
+// of two, of which numbers beyond the last link are skipped.
+func chain(links []link) {
+	n := uint32(len(links))
+	mask := uint32(1)<<bits.Len32(n-1) - 1
 	at := uint32(0)
-	for range n {
+	for range links {
 		next := at
-		for first := true; first || next >= uint32(n); first = false {
+		for first := true; first || next >= n; first = false {
 			next = (next*2_891_336_453 + 1_640_531_527) & mask // full period: multiplier 1 mod 4, increment odd
 		}
 		links[at].next = next
 		at = next
 	}
-	return links
 }
 
 // walk follows n links from at and returns where it stands: each load needs the
@@ -67,7 +67,8 @@ func walk(links []link, at uint32, n int) uint32 {
 // line it found, in 4 KiB of L1, on CPU on: the least that taking a slot from a
 // free list and putting it back can cost.
 func LoadStore(clock cpu.Clock, on int, budget time.Duration) (Floor, error) {
-	links, at := chain(64), uint32(0)
+	links, at := make([]link, 64), uint32(0)
+	chain(links)
 	var samples []float64
 	err := pinned(on, func() {
 		samples = amortise(clock, budget, func(n int) {
@@ -85,21 +86,40 @@ func LoadStore(clock cpu.Clock, on int, budget time.Duration) (Floor, error) {
 }
 
 // RandomAccess times one load that needs the load before it, in random order
-// over a working set of so many bytes, on CPU on. Each load takes another cache
-// line; past the TLB's reach its misses are included. Building the chain takes
-// longer than the budget where the working set is large: about 50 ms a 100 MiB.
+// over a working set of so many bytes, on CPU on, in memory of that CPU's node.
+// Each load takes another cache line; past the TLB's reach its misses are
+// included, with pages of whatever size the kernel gives. Building the chain
+// takes longer than the budget where the working set is large: about 50 ms a
+// 100 MiB.
 func RandomAccess(clock cpu.Clock, on, workingSet int, budget time.Duration) (Floor, error) {
-	n := workingSet / cpu.CacheLine
-	if n < 2 || n > 1<<31 {
+	return randomAccess(clock, on, anyNode, workingSet, budget)
+}
+
+func randomAccess(clock cpu.Clock, on, node, workingSet int, budget time.Duration) (Floor, error) {
+	if n := workingSet / cpu.CacheLine; n < 2 || n > 1<<31 {
 		return Floor{}, fmt.Errorf("random access over %d bytes: the working set is from 128 B to 128 GiB", workingSet)
 	}
 	var samples []float64
+	var memoryErr error
 	err := pinned(on, func() {
-		links, at := chain(n), uint32(0) // on this CPU, so that its node gives the pages
+		var p *pages
+		if p, memoryErr = newPages(workingSet, node); memoryErr != nil {
+			return
+		}
+		defer func() { memoryErr = p.release() }()
+		links, at := p.links(), uint32(0)
+		chain(links)
 		samples = amortise(clock, budget, func(n int) { at = walk(links, at, n) })
 	})
-	if err != nil {
+	if err = errors.Join(err, memoryErr); err != nil {
 		return Floor{}, err
 	}
-	return newFloor("random_access", fmt.Sprintf("dependent loads over %d bytes on CPU %d", workingSet, on), samples)
+	return newFloor("random_access", fmt.Sprintf("dependent loads over %d bytes on CPU %d%s", workingSet, on, onNode(node)), samples)
+}
+
+func onNode(node int) string {
+	if node == anyNode {
+		return ""
+	}
+	return fmt.Sprintf(", memory of node %d", node)
 }

@@ -114,7 +114,8 @@ func TestStep(t *testing.T) {
 // TestChainVisitsAll holds for sizes that are no power of two as well.
 func TestChainVisitsAll(t *testing.T) {
 	for _, n := range []int{2, 3, 7, 64, 1000, 4096, 5000} {
-		links, at, seen := chain(n), uint32(0), map[uint32]bool{}
+		links, at, seen := make([]link, n), uint32(0), map[uint32]bool{}
+		chain(links)
 		for range n {
 			seen[at] = true
 			at = walk(links, at, 1)

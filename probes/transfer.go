@@ -1,7 +1,9 @@
 package probes
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -27,12 +29,16 @@ type line struct {
 	_    cpu.Pad
 }
 
-// await polls until the word is want; it gives up when the game is over or the
-// other side has been silent for patience.
 func (l *line) await(want uint64, patience cpu.Ticks) bool {
+	return awaitWord(&l.word, want, patience)
+}
+
+// awaitWord polls until the word is want; it gives up when the game is over or
+// the other side has been silent for patience.
+func awaitWord(word *atomic.Uint64, want uint64, patience cpu.Ticks) bool {
 	var deadline cpu.Ticks // set at the first look: most waits never look
 	for spins := 1; ; spins++ {
-		switch l.word.Load() {
+		switch word.Load() {
 		case want:
 			return true
 		case over:
@@ -54,11 +60,38 @@ func (l *line) await(want uint64, patience cpu.Ticks) bool {
 // pinned threads throw one word to and fro, each polling hard, and half the
 // round trip is the one-way time, store included. It takes about budget.
 func LineTransfer(clock cpu.Clock, a, b int, budget time.Duration) (oneWay Floor, err error) {
+	return transfer(clock, a, b, anyNode, budget)
+}
+
+// LineTransferOn is LineTransfer of a line in the memory of the node given:
+// bound there and read back. A line's home decides which node is asked for it.
+func LineTransferOn(clock cpu.Clock, a, b, node int, budget time.Duration) (oneWay Floor, err error) {
+	return transfer(clock, a, b, node, budget)
+}
+
+func transfer(clock cpu.Clock, a, b, node int, budget time.Duration) (oneWay Floor, err error) {
 	if a == b {
 		return Floor{}, fmt.Errorf("line transfer from CPU %d to itself: %w", a, ErrOneCPU)
 	}
-	shared, patience := new(line), clock.Ticks(int64(answerLimit))
-	samples, answered, trips := []float64(nil), true, uint64(0)
+	memory, err := newPages(os.Getpagesize(), node)
+	if err != nil {
+		return Floor{}, fmt.Errorf("line transfer: %w", err)
+	}
+	samples, answered, err := rally(clock, memory.line(), a, b, budget)
+	if err = errors.Join(err, memory.release()); err != nil {
+		return Floor{}, err
+	}
+	if !answered {
+		return Floor{}, fmt.Errorf("line transfer: CPU %d did not answer CPU %d within %v: is it running something else at a higher priority?", b, a, answerLimit)
+	}
+	how := fmt.Sprintf("half a round trip, CPU %d and %d, %d round trips a sample%s", a, b, tripsPerSample, onNode(node))
+	return newFloor("line_transfer", how, samples)
+}
+
+// rally throws the word to and fro for the budget.
+func rally(clock cpu.Clock, shared *line, a, b int, budget time.Duration) (samples []float64, answered bool, err error) {
+	patience, trips := clock.Ticks(int64(answerLimit)), uint64(0)
+	answered = true
 	err = together([]int{a, b}, func(i int) {
 		if i == 1 {
 			echo(shared, patience)
@@ -71,14 +104,7 @@ func LineTransfer(clock cpu.Clock, a, b int, budget time.Duration) (oneWay Floor
 		})
 		shared.word.Store(over)
 	})
-	if err != nil {
-		return Floor{}, err
-	}
-	if !answered {
-		return Floor{}, fmt.Errorf("line transfer: CPU %d did not answer CPU %d within %v: is it running something else at a higher priority?", b, a, answerLimit)
-	}
-	how := fmt.Sprintf("half a round trip, CPU %d and %d, %d round trips a sample", a, b, tripsPerSample)
-	return newFloor("line_transfer", how, samples)
+	return samples, answered, err
 }
 
 // over ends the game.

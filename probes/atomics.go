@@ -1,0 +1,123 @@
+package probes
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"eventstreamcore/engine/cpu"
+)
+
+// counterLine is a word that everybody writes, alone on its line.
+type counterLine struct {
+	_     cpu.Pad
+	word  atomic.Uint64
+	plain uint64
+	_     cpu.Pad
+}
+
+// atomicOps are the operations timed, n of each at a time. A typed atomic Store
+// is an XCHG on amd64, for Go's atomics are sequentially consistent.
+var atomicOps = []struct {
+	name string
+	op   func(c *counterLine, n int)
+}{
+	{"plain_store", func(c *counterLine, n int) {
+		for i := range n {
+			c.plain = uint64(i)
+		}
+	}},
+	{"atomic_store", func(c *counterLine, n int) {
+		for i := range n {
+			c.word.Store(uint64(i))
+		}
+	}},
+	{"atomic_swap", func(c *counterLine, n int) {
+		for i := range n {
+			c.word.Swap(uint64(i))
+		}
+	}},
+	{"atomic_add", func(c *counterLine, n int) {
+		for range n {
+			c.word.Add(1)
+		}
+	}},
+	{"atomic_cas", func(c *counterLine, n int) {
+		for range n {
+			old := c.word.Load()
+			c.word.CompareAndSwap(old, old+1)
+		}
+	}},
+}
+
+// Atomics times each operation on CPU on alone; with a peer also while that
+// CPU does the same to the same line: nanoseconds an operation, as CPU on sees
+// it. A contended compare-and-swap counts whether it succeeds or not. Where the
+// peer hardly ran there was no contention, and the operation is missing.
+func Atomics(clock cpu.Clock, on int, peer *int, budget time.Duration) (floors []Floor, missing []string, err error) {
+	share := budget / time.Duration(2*len(atomicOps))
+	for _, a := range atomicOps {
+		c := new(counterLine)
+		var samples []float64
+		if err := pinned(on, func() { samples = amortise(clock, share, func(n int) { a.op(c, n) }) }); err != nil {
+			return floors, missing, err
+		}
+		f, err := newFloor(a.name, fmt.Sprintf("alone on CPU %d", on), samples)
+		if err != nil {
+			return floors, missing, err
+		}
+		floors = append(floors, f)
+	}
+	if peer == nil {
+		return floors, []string{"contended atomics: " + ErrOneCPU.Error()}, nil
+	}
+	for _, a := range atomicOps[1:] { // a contended plain store is a race
+		f, err := contend(clock, a.name, a.op, on, *peer, share)
+		var refused *refusedError
+		switch {
+		case errors.As(err, &refused):
+			missing = append(missing, refused.Error())
+		case err != nil:
+			return floors, missing, err
+		default:
+			floors = append(floors, f)
+		}
+	}
+	return floors, missing, nil
+}
+
+// contendedShare is how many operations the peer must make, against ours, for
+// the line to count as contended: a starved peer leaves it to us.
+const contendedShare = 0.2
+
+// contend times op on one CPU while another does the same to the same line.
+func contend(clock cpu.Clock, name string, op func(*counterLine, int), on, peer int, budget time.Duration) (Floor, error) {
+	if on == peer {
+		return Floor{}, fmt.Errorf("%s contended on CPU %d alone: %w", name, on, ErrOneCPU)
+	}
+	c, samples := new(counterLine), []float64(nil)
+	var ours, theirs int
+	var stop atomic.Bool
+	err := together([]int{on, peer}, func(i int) {
+		if i == 0 {
+			samples = amortise(clock, budget, func(n int) {
+				op(c, n)
+				ours += n
+			})
+			stop.Store(true)
+			return
+		}
+		for ; !stop.Load(); theirs += 64 {
+			op(c, 64)
+		}
+	})
+	if err != nil {
+		return Floor{}, err
+	}
+	share := float64(theirs) / float64(ours)
+	if share < contendedShare {
+		return Floor{}, &refusedError{name + "_contended", fmt.Sprintf("CPU %d was kept from running: it made %.2f operations to each of CPU %d's", peer, share, on)}
+	}
+	return newFloor(name+"_contended", fmt.Sprintf("CPU %d while CPU %d does the same to the same line, %.2f to each of ours", on, peer, share), samples)
+}

@@ -1,0 +1,232 @@
+package probes
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"eventstreamcore/engine/cpu"
+)
+
+func kernelFloors(clock cpu.Clock, on int, peer *int, budget time.Duration) (floors []Floor, missing []string, err error) {
+	share := budget / 7
+	steps := []func() (Floor, error){
+		func() (Floor, error) { return systemCall(clock, on, share) },
+		func() (Floor, error) { return timeNow(clock, on, share) },
+		func() (Floor, error) {
+			return pageFault(clock, on, "page_fault", unix.MADV_NOHUGEPAGE, os.Getpagesize(), share)
+		},
+		func() (Floor, error) {
+			return pageFault(clock, on, "huge_page_fault", unix.MADV_HUGEPAGE, hugeBytes, share)
+		},
+		func() (Floor, error) {
+			return pagedAccess(clock, on, "access_small_pages", unix.MADV_NOHUGEPAGE, share)
+		},
+		func() (Floor, error) { return pagedAccess(clock, on, "access_huge_pages", unix.MADV_HUGEPAGE, share) },
+	}
+	if peer != nil {
+		steps = append(steps, func() (Floor, error) { return futexWake(clock, on, *peer, share) })
+	} else {
+		missing = append(missing, "futex_wake: "+ErrOneCPU.Error())
+	}
+	for _, step := range steps {
+		f, err := step()
+		var refused *refusedError
+		switch {
+		case errors.As(err, &refused):
+			missing = append(missing, refused.Error())
+		case err != nil:
+			return floors, missing, err
+		default:
+			floors = append(floors, f)
+		}
+	}
+	return floors, missing, nil
+}
+
+func systemCall(clock cpu.Clock, on int, budget time.Duration) (Floor, error) {
+	var samples []float64
+	err := pinned(on, func() {
+		samples = amortise(clock, budget, func(n int) {
+			for range n {
+				unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
+			}
+		})
+	})
+	if err != nil {
+		return Floor{}, err
+	}
+	return newFloor("system_call", "getppid, without telling the runtime's scheduler", samples)
+}
+
+const (
+	hugeBytes  = 2 << 20
+	pagedBytes = 64 << 20 // past the reach of any TLB with 4 KiB pages
+)
+
+// advised maps n bytes aligned to a huge page and asks for pages of one kind.
+func advised(n, advice int) (bytes []byte, release func() error, err error) {
+	all, release, err := mapBytes(n + hugeBytes)
+	if err != nil {
+		return nil, nil, err
+	}
+	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(all))) % hugeBytes
+	bytes = all[skip:][:n]
+	if err := unix.Madvise(bytes, advice); err != nil {
+		return nil, nil, errors.Join(os.NewSyscallError("madvise", err), release())
+	}
+	return bytes, release, nil
+}
+
+// pageFault times the first touch of pages: 16 of them a sample.
+func pageFault(clock cpu.Clock, on int, name string, advice, size int, budget time.Duration) (f Floor, err error) {
+	const touched = 16
+	var samples []float64
+	var inner error
+	touch := func() (ns float64) {
+		bytes, release, err := advised(touched*size, advice)
+		if err != nil {
+			inner = errors.Join(inner, err)
+			return 0
+		}
+		began := cpu.Now()
+		for i := 0; i < len(bytes); i += size {
+			bytes[i] = 1
+		}
+		ns = float64(clock.Ns(cpu.End()-began)) / touched
+		inner = errors.Join(inner, release())
+		return ns
+	}
+	if advice == unix.MADV_HUGEPAGE && !givesHugePages() {
+		return Floor{}, noHugePages(name)
+	}
+	if err := pinned(on, func() { samples = sampleUntil(clock, budget, touch) }); err != nil {
+		return Floor{}, err
+	}
+	if inner != nil {
+		return Floor{}, &refusedError{name, inner.Error()}
+	}
+	return newFloor(name, fmt.Sprintf("first touch of a page of %d KiB on CPU %d", size>>10, on), samples)
+}
+
+func noHugePages(name string) error {
+	return &refusedError{name, "the kernel gave no huge pages: see /sys/kernel/mm/transparent_hugepage/enabled"}
+}
+
+// givesHugePages asks for some and looks whether they came.
+func givesHugePages() bool {
+	bytes, release, err := advised(4*hugeBytes, unix.MADV_HUGEPAGE)
+	if err != nil {
+		return false
+	}
+	defer release()
+	before := hugeNow()
+	clear(bytes)
+	return hugeNow()-before >= 2*hugeBytes
+}
+
+// hugeNow is how many bytes of this process are in transparent huge pages.
+func hugeNow() int64 {
+	text, err := os.ReadFile("/proc/self/smaps_rollup")
+	if err != nil {
+		return 0
+	}
+	_, after, found := strings.Cut(string(text), "AnonHugePages:")
+	fields := strings.Fields(after)
+	if !found || len(fields) == 0 {
+		return 0
+	}
+	kib, _ := strconv.ParseInt(fields[0], 10, 64)
+	return kib << 10
+}
+
+// pagedAccess times random access over 64 MiB in pages of one kind.
+func pagedAccess(clock cpu.Clock, on int, name string, advice int, budget time.Duration) (Floor, error) {
+	if advice == unix.MADV_HUGEPAGE && !givesHugePages() {
+		return Floor{}, noHugePages(name)
+	}
+	var samples []float64
+	var inner error
+	err := pinned(on, func() {
+		bytes, release, e := advised(pagedBytes, advice)
+		if e != nil {
+			inner = &refusedError{name, e.Error()}
+			return
+		}
+		defer func() { inner = errors.Join(inner, release()) }()
+		clear(bytes)
+		p := pages{bytes: bytes}
+		links, at := p.links(), uint32(0)
+		chain(links)
+		samples = amortise(clock, budget, func(n int) { at = walk(links, at, n) })
+	})
+	if err = errors.Join(err, inner); err != nil {
+		return Floor{}, err
+	}
+	return newFloor(name, fmt.Sprintf("dependent loads over %d MiB on CPU %d", pagedBytes>>20, on), samples)
+}
+
+// From linux/futex.h.
+const (
+	futexWait = 0 | 128 // private to the process
+	futexWoke = 1 | 128
+)
+
+func futex(word *atomic.Uint32, op int, value uint32) {
+	// An error is no news: EAGAIN means that the word has changed already, EINTR
+	// that the caller is to look again; both are what its loop does.
+	unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), uintptr(op), uintptr(value), uintptr(unsafe.Pointer(&unix.Timespec{Sec: 1})), 0, 0)
+}
+
+// futexWake times half of a round trip between two pinned threads, each asleep
+// while the other has the turn: one wake-up, from the call that wakes to the
+// woken thread's running.
+func futexWake(clock cpu.Clock, on, peer int, budget time.Duration) (Floor, error) {
+	var word atomic.Uint32
+	const ended = 1 << 31
+	sleepUntil := func(want uint32) bool {
+		for {
+			switch w := word.Load(); {
+			case w == want:
+				return true
+			case w >= ended:
+				return false
+			default:
+				futex(&word, futexWait, w)
+			}
+		}
+	}
+	set := func(w uint32) {
+		word.Store(w)
+		futex(&word, futexWoke, 1)
+	}
+	var samples []float64
+	err := together([]int{on, peer}, func(i int) {
+		if i == 1 {
+			for want := uint32(1); sleepUntil(want); want += 2 {
+				set(want + 1)
+			}
+			return
+		}
+		turn := uint32(0)
+		samples = sampleUntil(clock, budget, func() float64 {
+			began := cpu.Now()
+			set(turn + 1)
+			turn += 2
+			sleepUntil(turn)
+			return float64(clock.Ns(cpu.End()-began)) / 2
+		})
+		set(ended)
+	})
+	if err != nil {
+		return Floor{}, err
+	}
+	return newFloor("futex_wake", fmt.Sprintf("half a round trip between CPUs %d and %d, both asleep in turn", on, peer), samples)
+}
