@@ -130,7 +130,7 @@ func (in *Intake) Waiting() int { return in.waiting }
 // reclaim brings slots home that were let go of elsewhere, and tries once more.
 // What is queued goes out first: without it there may be nothing to come home.
 func (in *Intake) reclaim(size int) (event.Ref, *event.Header) {
-	for false {
+	for in.pool.Reclaim() > 0 {
 		if r, h := in.pool.Acquire(size); h != nil {
 			return r, h
 		}
