@@ -2,6 +2,7 @@ package probes
 
 import (
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,6 +62,18 @@ func checkClocksource(m machine) Check {
 	}
 	c.Undo = "echo " + value + " > /" + path
 	return c
+}
+
+// isGuest reports whether anything says that a hypervisor runs this machine.
+func isGuest(root fs.FS) bool {
+	m := machine{root: root}
+	for _, file := range []string{"sys/hypervisor/type", "proc/device-tree/hypervisor/compatible"} {
+		if kind, err := m.read(file); err == nil && kind != "" {
+			return true
+		}
+	}
+	m.cpuinfo, _ = m.read("proc/cpuinfo")
+	return slices.Contains(m.flags(), "hypervisor")
 }
 
 func checkHypervisor(m machine) Check {

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package probes
+
+import "eventstreamcore/engine/cpu"
+
+func switches() (voluntary, involuntary int64) { return 0, 0 }
+
+func readUsage() usage { return usage{} }
+
+func watchContinues() (continued func() []cpu.Ticks, stop func()) {
+	return func() []cpu.Ticks { return nil }, func() {}
+}
