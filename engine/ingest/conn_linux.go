@@ -25,7 +25,7 @@ type conn struct {
 	need  int    // how long it must grow before it is worth parsing
 	large bool   // carry is one of the worker's assemblies
 
-	queued   bool // stands in the worker's ready queue
+	queued   bool // stands in the worker's ready queue, or waits for an assembly
 	finished bool // the peer has sent its last byte, or is gone
 	more     bool // the last read did not empty the socket
 	framed   bool // it has sent a whole frame
@@ -91,6 +91,7 @@ func (w *Worker) surrender(c *conn) {
 	}
 	c.carry, c.large = nil, false
 	if next := a.waiting.pop(); next != nil {
+		next.queued = false
 		w.queue(next)
 	}
 }
@@ -214,14 +215,18 @@ func (w *Worker) sweep(now cpu.Ticks) {
 	}
 	w.sweptAt = now
 	for _, c := range w.conns {
-		if c == nil || c.queued || c.finished {
-			continue
+		if c != nil && !c.queued && !c.finished { // else it is about to be read
+			w.cut(c, now)
 		}
-		if why := w.late(c, now); why != "" {
-			w.Counts.Late.Add(1)
-			w.complain(why, c, nil)
-			w.drop(c)
-		}
+	}
+}
+
+// cut closes c if it takes too long.
+func (w *Worker) cut(c *conn, now cpu.Ticks) {
+	if why := w.late(c, now); why != "" {
+		w.Counts.Late.Add(1)
+		w.complain(why, c, nil)
+		w.drop(c)
 	}
 }
 

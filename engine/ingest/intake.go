@@ -128,7 +128,6 @@ func (in *Intake) Flush() bool {
 func (in *Intake) Waiting() int { return in.waiting }
 
 // reclaim brings slots home that were let go of elsewhere, and tries once more.
-// What is queued goes out first: without it there may be nothing to come home.
 func (in *Intake) reclaim(size int) (event.Ref, *event.Header) {
 	for in.pool.Reclaim() > 0 {
 		if r, h := in.pool.Acquire(size); h != nil {
@@ -136,7 +135,6 @@ func (in *Intake) reclaim(size int) (event.Ref, *event.Header) {
 		}
 	}
 	in.Counters.NoSlot.Add(1)
-	in.Flush()
 	return 0, nil
 }
 

@@ -42,6 +42,12 @@ func TestAdmitCopiesTheFrame(t *testing.T) {
 	if got != want {
 		t.Errorf("header %+v, want %+v", got, want)
 	}
+	second := testClock().Ticks(1e9)
+	r.intake.Admit(&f, Arrival{Received: now + second})
+	r.intake.Flush()
+	if later := r.drain(t)[0].header.Wall; later-wall < 999e6 || later-wall > 1001e6 {
+		t.Errorf("an arrival 1 s later is %d ns later", later-wall)
+	}
 }
 
 // TestAdmitHoldsBack fills first the pool, then the lane: what was admitted

@@ -335,6 +335,7 @@ func TestLateClients(t *testing.T) {
 		{"no first frame", nil, "no frame within the time for the first"},
 		{"part of a first frame", frame("t", nil).Append(nil)[:6], "no frame within"},
 		{"part of a second frame", append(frame("t", nil).Append(nil), 0, 0), "not completed in time"},
+		{"a byte now and then", append(frame("t", nil).Append(nil), 0, 0, 200, 0, 1, 0, 0), "not completed in time"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -344,7 +345,12 @@ func TestLateClients(t *testing.T) {
 			late, good := s.dial(t), s.dial(t)
 			good.Write(frame("good", nil).Append(nil))
 			late.Write(test.sent)
-			s.until(t, "it is closed", func() bool { return closed(late) })
+			s.until(t, "it is closed", func() bool {
+				if strings.HasPrefix(test.name, "a byte") {
+					late.Write([]byte{1})
+				}
+				return closed(late)
+			})
 			s.until(t, "it is logged", func() bool { return s.log.has(test.log) })
 			if s.worker.Counts.Late.Load() != 1 || closed(good) {
 				t.Errorf("%d late; the good one closed: %v", s.worker.Counts.Late.Load(), closed(good))
@@ -403,6 +409,10 @@ func TestStop(t *testing.T) {
 	if _, err := net.Dial("tcp", s.tcp.Address.String()); err == nil {
 		t.Error("it still accepts")
 	}
+	s.worker.queue(&conn{last: lastReads})
+	if s.worker.ready.n != 0 {
+		t.Error("a client that has had its last reads is read on")
+	}
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -454,26 +464,31 @@ func TestListenRefuses(t *testing.T) {
 	}
 }
 
-// TestSleep: a sleeping worker wakes for bytes and for Wake, also for one that
-// came before it slept, or that a Step has seen.
-func TestSleep(t *testing.T) {
-	s := serve(t, newRig(t, 64, testClasses), nil)
-	const long = time.Hour
+// TestBytesThatWaitAreNotLate: the client was in time, the worker was not.
+func TestBytesThatWaitAreNotLate(t *testing.T) {
+	s := serve(t, newRig(t, 64, testClasses), func(c *Config) { c.Completion = 200 * time.Millisecond })
 	c := s.dial(t)
-	c.Write(frame("first", nil).Append(nil))
-	s.until(t, "the connection is open", func() bool { return len(s.events) == 1 })
+	whole := frame("t", nil).Append(nil)
+	c.Write(append(whole, whole[:5]...))
+	s.until(t, "the first frame is in", func() bool { return len(s.events) == 1 })
+	c.Write(whole[5:])
+	time.Sleep(400 * time.Millisecond) // no one steps the worker
+	s.until(t, "the second frame is in", func() bool { return len(s.events) == 2 })
+}
 
-	s.worker.Wake()
-	s.worker.Sleep(long)
-	s.worker.Wake()
-	s.worker.Step(cpu.Now())
-	s.worker.Sleep(long)
-	go s.worker.Wake()
-	s.worker.Sleep(long)
-	go c.Write(frame("second", nil).Append(nil))
-	s.worker.Sleep(long)
-	s.until(t, "the second is in", func() bool { return len(s.events) == 2 })
-	s.worker.Sleep(time.Millisecond)
+// TestDropForgets drops a connection that stands in both queues.
+func TestDropForgets(t *testing.T) {
+	s := serve(t, newRig(t, 64, testClasses), nil)
+	s.dial(t)
+	w := s.worker
+	s.until(t, "it is open", func() bool { return len(w.conns) == 1 })
+	c := w.conns[0]
+	w.queue(c)
+	w.assemblies.waiting.push(c)
+	w.drop(c)
+	if w.ready.n != 0 || w.assemblies.waiting.n != 0 || w.conns[0] != nil {
+		t.Error("it is still known")
+	}
 }
 
 // TestNothingIsLeftBehind counts goroutines and descriptors.
@@ -511,32 +526,6 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines of %d, %d descriptors of %d", goroutines, beforeGo, fds, beforeFd)
 		}
-	}
-}
-
-// TestAssembliesAreBounded opens more large frames than there are buffers: those
-// that must wait get their turn.
-func TestAssembliesAreBounded(t *testing.T) {
-	var a assemblies
-	for range assembliesMax {
-		if a.borrow() == nil {
-			t.Fatal("none to be had below the bound")
-		}
-	}
-	if a.borrow() != nil {
-		t.Fatal("one over the bound")
-	}
-
-	s := serve(t, newRig(t, 64, testClasses), nil)
-	s.worker.assemblies.lent = assembliesMax - 1 // one is left for three
-	whole := frame("large", make([]byte, 300<<10)).Append(nil)
-	for range 3 {
-		c := s.dial(t)
-		go c.Write(append(whole, whole...))
-	}
-	s.until(t, "all are in", func() bool { return len(s.events) == 6 })
-	if s.worker.assemblies.lent != assembliesMax-1 {
-		t.Errorf("%d lent at the end", s.worker.assemblies.lent)
 	}
 }
 

@@ -218,6 +218,7 @@ func (w *Worker) read(c *conn) {
 	}
 	into, have := w.room(c)
 	if into == nil {
+		c.queued = true // still: it is not the client that is late
 		w.assemblies.waiting.push(c)
 		return
 	}
@@ -273,6 +274,7 @@ func (w *Worker) turn(n int, s wire.Status) {
 		if c.more {
 			w.queue(c)
 		}
+		w.cut(c, w.arrival.Received) // here too: a sweep never meets a client that always has one more byte
 	case wire.Hello:
 		w.at += n
 	default:

@@ -1,0 +1,87 @@
+package ingest
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"eventstreamcore/engine/cpu"
+)
+
+// TestSpread gives each of two workers its share.
+func TestSpread(t *testing.T) {
+	a, b := newRig(t, 64, testClasses), newRig(t, 64, testClasses)
+	tcp, err := Listen(Default("127.0.0.1:0", testClock()), a.intake, b.intake)
+	must(t, err)
+	defer tcp.Close()
+	for range 10 {
+		c, err := net.Dial("tcp", tcp.Address.String())
+		must(t, err)
+		defer c.Close()
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for tcp.Workers[0].load.Load() != 5 || tcp.Workers[1].load.Load() != 5 {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d and %d connections", tcp.Workers[0].load.Load(), tcp.Workers[1].load.Load())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestSleep: a sleeping worker wakes for bytes and for Wake, also for one that
+// came before it slept, or that a Step has seen.
+func TestSleep(t *testing.T) {
+	s := serve(t, newRig(t, 64, testClasses), nil)
+	c := s.dial(t)
+	c.Write(frame("first", nil).Append(nil))
+	s.until(t, "the connection is open", func() bool { return len(s.events) == 1 })
+	for name, act := range map[string]func(){
+		"woken before":                func() { s.worker.Wake() },
+		"woken before, and a step":    func() { s.worker.Wake(); s.worker.Step(cpu.Now()) },
+		"woken meanwhile":             func() { time.AfterFunc(20*time.Millisecond, s.worker.Wake) },
+		"bytes meanwhile":             func() { time.AfterFunc(20*time.Millisecond, func() { c.Write(frame("t", nil).Append(nil)) }) },
+		"bytes before":                func() { c.Write(frame("t", nil).Append(nil)) },
+		"bytes before, read too late": func() { s.worker.poll(); c.Write(frame("t", nil).Append(nil)); s.worker.poll() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.settle(t)
+			for range 3 { // until no wake-up is due
+				s.worker.Sleep(time.Millisecond)
+			}
+			act()
+			awake := make(chan struct{})
+			go func() { s.worker.Sleep(time.Hour); close(awake) }()
+			select {
+			case <-awake:
+			case <-time.After(20 * time.Second):
+				t.Fatal("still asleep after 20 s")
+			}
+		})
+	}
+}
+
+// TestAssembliesAreBounded opens more large frames than there are buffers: those
+// that must wait get their turn.
+func TestAssembliesAreBounded(t *testing.T) {
+	var a assemblies
+	for range assembliesMax {
+		if a.borrow() == nil {
+			t.Fatal("none to be had below the bound")
+		}
+	}
+	if a.borrow() != nil {
+		t.Fatal("one over the bound")
+	}
+
+	s := serve(t, newRig(t, 64, testClasses), nil)
+	s.worker.assemblies.lent = assembliesMax - 1 // one is left for three
+	whole := frame("large", make([]byte, 300<<10)).Append(nil)
+	for range 3 {
+		c := s.dial(t)
+		go c.Write(append(whole, whole...))
+	}
+	s.until(t, "all are in", func() bool { return len(s.events) == 6 })
+	if s.worker.assemblies.lent != assembliesMax-1 {
+		t.Errorf("%d lent at the end", s.worker.assemblies.lent)
+	}
+}
