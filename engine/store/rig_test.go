@@ -119,23 +119,29 @@ func (r *rig) recovered(left *simDisk) (Recovery, error) {
 
 // readBack reads a whole log and checks every record.
 func readBack(d *simDisk, last uint64, limit int) error {
-	rd := newReader(d)
-	if err := rd.SeekSequence(0); err != nil {
+	r := newReader(d)
+	if err := r.SeekSequence(0); err != nil {
 		return err
 	}
-	defer rd.Close()
+	defer r.Close()
+	return checkBodies(r, last, limit)
+}
+
+// checkBodies reads to the end and checks that nothing is there that was not
+// written, and that the end is where it should be.
+func checkBodies(r *Reader, last uint64, limit int) error {
 	var b [bodyMax]byte
-	for rd.Next() {
-		e := rd.Entry()
+	for r.Next() {
+		e := r.Entry()
 		if e.ID != e.Sequence || !bytes.Equal(e.Payload, body(b[:limit], e.ID)) {
 			return fmt.Errorf("sequence %d: id %d with a body that was not written", e.Sequence, e.ID)
 		}
 	}
-	if rd.Err() != nil {
-		return rd.Err()
+	if r.Err() != nil {
+		return r.Err()
 	}
-	if rd.next != last+1 {
-		return fmt.Errorf("reading ends at sequence %d, recovery found %d", rd.next-1, last)
+	if r.next != last+1 {
+		return fmt.Errorf("reading ends at sequence %d, not at %d", r.next-1, last)
 	}
 	return nil
 }

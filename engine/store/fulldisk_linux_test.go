@@ -1,0 +1,139 @@
+package store
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"eventstreamcore/engine/event"
+)
+
+// tmpfs mounts one of the given size, or, without the right to, runs the test
+// again in a namespace where it has.
+func tmpfs(t *testing.T, options string) string {
+	dir := t.TempDir()
+	err := unix.Mount("tmpfs", dir, "tmpfs", 0, options)
+	if err == nil {
+		t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+		return dir
+	}
+	if os.Getenv("ESC_STORE_NAMESPACE") != "" {
+		t.Skipf("no tmpfs can be mounted, not even in a namespace: %v", err)
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	c.Env = append(os.Environ(), "ESC_STORE_NAMESPACE=1")
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+	}
+	out, err := c.CombinedOutput()
+	if _, failed := err.(*exec.ExitError); failed {
+		t.Fatalf("in a namespace: %v\n%s", err, out)
+	} else if err != nil {
+		t.Skipf("neither a tmpfs nor a namespace: %v", err)
+	}
+	t.SkipNow() // it passed, or said why it was skipped, in the namespace
+	return ""
+}
+
+// TestFullTmpfs fills a real file system and makes room again, fifty times.
+func TestFullTmpfs(t *testing.T) {
+	const cycles, room = 50, 2 * SegmentBytesMin
+	dir := tmpfs(t, "size=112m")
+	cfg := killConfig(filepath.Join(dir, "log"), Group)
+	cfg.RetainBytes = 0 // else it makes room for itself
+	l, _, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ballast := filepath.Join(dir, "ballast")
+	left, err := fill(ballast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := filler{l: l}
+	for cycle := range cycles {
+		for tries := 0; !l.Full(); tries++ {
+			if w.step(t); tries > 2000 {
+				t.Fatalf("cycle %d: never full", cycle)
+			}
+		}
+		for range 40 { // more than memory takes
+			w.step(t)
+		}
+		left -= room
+		if err := os.Truncate(ballast, left); err != nil {
+			t.Fatal(err)
+		}
+		freed := time.Now()
+		for l.Full() {
+			if w.commit(t); time.Since(freed) > 10*time.Second {
+				t.Fatalf("cycle %d: still full after 10 s of room", cycle)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if took := time.Since(freed); took > time.Second {
+			t.Errorf("cycle %d: resumed only after %v", cycle, took)
+		}
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	last := l.next // and the seal
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := survived(cfg.Dir, answer{Written: last}); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d events", last)
+}
+
+// filler appends events that can be checked.
+type filler struct {
+	l *Log
+	s slot
+	b [bodyMax]byte
+}
+
+func (w *filler) step(t *testing.T) {
+	for range 100 {
+		seq := w.l.next
+		w.s.h = event.Header{Record: event.Record{ID: seq, Type: event.TypeEvent}}
+		w.s.h.Fill([]byte("t"), body(w.b[:], seq))
+		w.s.h.Seal()
+		if _, ok := w.l.Append(&w.s.h); !ok {
+			break
+		}
+	}
+	w.commit(t)
+}
+
+func (w *filler) commit(t *testing.T) {
+	w.l.Offer()
+	if _, err := w.l.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill takes all the room there is and says how much that was.
+func fill(path string) (bytes int64, err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for b := make([]byte, 1<<20); len(b) >= 4096; {
+		n, err := f.Write(b)
+		bytes += int64(n)
+		if err != nil {
+			b = b[:len(b)/2]
+		}
+	}
+	return bytes, nil
+}
