@@ -26,6 +26,7 @@ type folder struct {
 	sums    map[string]string
 	err     error
 	without []error
+	png     bool // of the plots, instead of SVG
 }
 
 // fill writes every file of run's results into dir. without are the files that
@@ -65,10 +66,19 @@ func (f *folder) row(run record.Run, row record.Row) {
 func (f *folder) hardware(run record.Run) {
 	for _, m := range run.Matrices {
 		f.derive(fileName(m.Name)+".csv", func(w io.Writer) error { return matrixCSV(w, m) })
-		f.figure(m.Name, func() (*chart.Figure, error) { return matrixPlot(m) })
 	}
 	for _, s := range run.Caches {
 		f.derive(fileName(s.Name)+".csv", func(w io.Writer) error { return sweepCSV(w, s) })
+	}
+	f.machine(run)
+}
+
+// machine writes the plots of the machine itself.
+func (f *folder) machine(run record.Run) {
+	for _, m := range run.Matrices {
+		f.figure(m.Name, func() (*chart.Figure, error) { return matrixPlot(m) })
+	}
+	for _, s := range run.Caches {
 		f.figure(s.Name, func() (*chart.Figure, error) { return sweepPlot(s) })
 	}
 	for _, s := range run.Strips {
@@ -82,9 +92,16 @@ func (f *folder) figure(name string, draw func() (*chart.Figure, error)) {
 	if errors.Is(err, chart.ErrEmpty) {
 		return
 	}
-	f.derive(path.Join(plotsFolder, fileName(name)+".svg"), func(w io.Writer) error {
-		if err != nil {
+	file := path.Join(plotsFolder, fileName(name)+".svg")
+	if f.png {
+		file = fileName(name) + ".png"
+	}
+	f.derive(file, func(w io.Writer) error {
+		switch {
+		case err != nil:
 			return err
+		case f.png:
+			return figure.PNG(w)
 		}
 		return figure.SVG(w)
 	})
@@ -95,7 +112,6 @@ func (f *folder) derive(name string, write func(io.Writer) error) {
 	failed := f.err
 	if f.put(name, write); failed == nil && f.err != nil {
 		f.without, f.err = append(f.without, f.err), nil
-		_ = os.Remove(f.path(name)) // half a file is worse than none
 	}
 }
 
@@ -130,6 +146,9 @@ func create(name string, write func(io.Writer) error) (sum string, err error) {
 	err = write(io.MultiWriter(file, hash))
 	if closed := file.Close(); err == nil {
 		err = closed
+	}
+	if err != nil {
+		_ = os.Remove(name) // half a file is worse than none
 	}
 	return hex.EncodeToString(hash.Sum(nil)), err
 }

@@ -122,7 +122,7 @@ func TestComparisonTable(t *testing.T) {
 	for i := range slow.Rows[0].Trials {
 		slow.Rows[0].Trials[i].Values[0].Value *= 1.2
 	}
-	c, err := compareRuns(Loaded{Name: "old", Run: sampleRun()}, Loaded{Name: "new", Run: slow})
+	c, err := Compare(Loaded{Name: "old", Run: sampleRun()}, Loaded{Name: "new", Run: slow})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,6 +26,14 @@ func Load(dir string) (record.Run, error) {
 		return run, fmt.Errorf("reading results: %w", err)
 	}
 	return run, parse(name, text, &run)
+}
+
+// JSON writes the newest of runs, as in run.json.
+func JSON(w io.Writer, runs []Loaded) error {
+	if len(runs) == 0 {
+		return fmt.Errorf("there is no run to write")
+	}
+	return writeJSON(w, runs[len(runs)-1].Run)
 }
 
 func readJSON(name string, into any) error {

@@ -18,7 +18,7 @@ func Markdown(w io.Writer, runs []Loaded) error {
 	last := runs[len(runs)-1]
 	var b strings.Builder
 	if len(runs) > 1 {
-		c, err := compareRuns(runs[0], last)
+		c, err := Compare(runs[0], last)
 		if err != nil {
 			fmt.Fprintf(&b, "**Not compared:** %s\n\n", md(err.Error()))
 		} else {

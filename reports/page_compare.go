@@ -23,9 +23,8 @@ func comparisonParts(runs []Loaded) []part {
 	return parts
 }
 
-// compareRuns compares two runs; on different hardware by multiples of floors
-// alone.
-func compareRuns(old, new Loaded) (record.Comparison, error) {
+// Compare compares two runs; on different hardware by multiples of floors alone.
+func Compare(old, new Loaded) (record.Comparison, error) {
 	a, b := judge.SideOf(old.Name, old.Run), judge.SideOf(new.Name, new.Run)
 	c, err := judge.Compare(a, b, judge.Alpha)
 	if errors.Is(err, judge.ErrHardware) {
@@ -37,7 +36,7 @@ func compareRuns(old, new Loaded) (record.Comparison, error) {
 func changesPart(old, new Loaded) part {
 	p := part{ID: "changes", Title: "What changed", Lead: fmt.Sprintf("%s (new) over %s (old). A change counts when the Mann-Whitney test is significant after Holm's adjustment for all rows together: "+
 		"the chance of any false alarm on this page is 5 %%. The interval of the ratio is resampled by run.", new.Name, old.Name)}
-	c, err := compareRuns(old, new)
+	c, err := Compare(old, new)
 	if err != nil {
 		p.Blocks = append(p.Blocks, block{Lines: []string{"Not compared: " + err.Error()}})
 		return p
@@ -123,7 +122,7 @@ func overlayPart(old, new Loaded) part {
 			}
 		}
 	}
-	c, err := compareRuns(old, new)
+	c, err := Compare(old, new)
 	if err != nil || len(c.Across) > 0 {
 		return p
 	}

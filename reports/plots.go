@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -8,6 +9,16 @@ import (
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
 )
+
+// PNGs writes every plot of a run into dir, for readers that show no SVG.
+func PNGs(dir string, l Loaded) error {
+	f := &folder{dir: dir, sums: map[string]string{}, png: true}
+	for _, row := range l.Run.Rows {
+		f.figure(row.Name(), func() (*chart.Figure, error) { return percentilePlot(row) })
+	}
+	f.machine(l.Run)
+	return errors.Join(f.without...)
+}
 
 // curveTicks is how finely a curve follows its histogram: points each time the
 // distance to 100 % halves. At 640 points of width more would not be seen.
