@@ -44,13 +44,16 @@ func Across(old, new Side, alpha float64) (record.Comparison, error) {
 	return c, err
 }
 
+// compare pairs the rows up, tests them and says what each change means.
 func compare(old, new Side, alpha float64) (record.Comparison, error) {
 	c := record.Comparison{Schema: record.Schema, Old: old.Name, New: new.Name, Alpha: alpha}
 	c.Missing, c.Added = old.rowsBeyond(new), new.rowsBeyond(old)
 	for i, s := range old.Samples {
 		if j := new.find(s.Row, s.Unit); j >= 0 {
-			c.Changes = append(c.Changes, change(old.Samples[i], new.Samples[j]))
-		} else if !slices.Contains(c.Missing, s.Row) {
+			x := change(old.Samples[i], new.Samples[j])
+			x.RatioLow, x.RatioHi = ratioInterval(old.Samples[i], new.Samples[j])
+			c.Changes = append(c.Changes, x)
+		} else if s.Unit != XFloor && !slices.Contains(c.Missing, s.Row) { // a bench.txt has no floors
 			c.Missing = append(c.Missing, s.Row+" in "+s.Unit)
 		}
 	}
@@ -60,24 +63,28 @@ func compare(old, new Side, alpha float64) (record.Comparison, error) {
 	if p, q := value(old.Hardware, record.PlanKey), value(new.Hardware, record.PlanKey); p != q {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("the plans differ: %s against %s", p, q))
 	}
-	holm(c.Changes)
-	for i := range c.Changes {
-		c.Changes[i].Direction = directed(c.Changes[i], alpha)
-	}
+	direct(c.Changes, alpha)
 	if w := powerless(c.Changes, alpha); w != "" {
 		c.Warnings = append(c.Warnings, w)
 	}
 	return c, nil
 }
 
-// change compares one row in one unit.
+// direct adjusts the p-values of all changes and says what each change means.
+func direct(changes []record.Change, alpha float64) {
+	holm(changes)
+	for i := range changes {
+		changes[i].Direction = directed(changes[i], alpha)
+	}
+}
+
+// change tests one row in one unit.
 func change(old, new Sample) record.Change {
 	a := benchmath.NewSample(slices.Clone(old.Values), &benchmath.DefaultThresholds)
 	b := benchmath.NewSample(slices.Clone(new.Values), &benchmath.DefaultThresholds)
 	test := benchmath.AssumeNothing.Compare(a, b)
 	c := record.Change{Row: old.Row, Unit: old.Unit, Old: center(old.Values), New: center(new.Values), P: test.P}
 	c.Ratio = c.New.Value / c.Old.Value
-	c.RatioLow, c.RatioHi = ratioInterval(old, new)
 	if n := min(c.Old.N, c.New.N); n < TrialsMin {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%d trials a side: %d are needed for an interval", n, TrialsMin))
 	}
@@ -137,13 +144,19 @@ func Worsening(c record.Change) float64 {
 // apart could not be told from chance.
 func powerless(changes []record.Change, alpha float64) string {
 	for _, c := range changes {
-		smallest := 2 / choose(c.Old.N+c.New.N, c.Old.N)
-		if smallest*float64(len(changes)) > alpha {
+		if blind(c, len(changes), alpha) {
 			return fmt.Sprintf("%d and %d trials over %d rows cannot show any difference at %v: use more (--count) or fewer rows (--run)",
 				c.Old.N, c.New.N, len(changes), alpha)
 		}
 	}
 	return ""
+}
+
+// blind says that c, one of family tests, could not become significant whatever
+// its trials were: the smallest p-value that they can give is that of all on one
+// side below all on the other, in two of the ways to choose which are which.
+func blind(c record.Change, family int, alpha float64) bool {
+	return 2/choose(c.Old.N+c.New.N, c.Old.N)*float64(family) > alpha
 }
 
 func choose(n, k int) float64 {

@@ -47,3 +47,26 @@ const (
 	Worse  = "worse"
 	Same   = "same"
 )
+
+// Gated is what a gate came to.
+type Gated struct {
+	Schema   int       `json:"schema"`
+	Verdict  string    `json:"verdict"` // PASS, FAIL, INCONCLUSIVE, NOT MEASURED; UNFIT where the host is
+	Findings []Finding `json:"findings"`
+	Reasons  []string  `json:"reasons,omitempty"`
+}
+
+// Finding is one rule held against one row.
+type Finding struct {
+	Rule    string   `json:"rule"` // as it was written
+	Row     string   `json:"row"`
+	Unit    string   `json:"unit"`
+	Verdict string   `json:"verdict"`
+	Value   float64  `json:"value"`            // the new median; for a relative rule the share by which it is worse
+	Low     float64  `json:"low,omitempty"`    // 95 % interval of Value
+	High    float64  `json:"high,omitempty"`   //
+	Allowed float64  `json:"allowed"`          // the bound; for a relative rule the larger of threshold and noise band
+	Band    float64  `json:"band,omitempty"`   // the host's own noise, as a share, of a relative rule
+	PHolm   float64  `json:"p_holm,omitempty"` // of a relative rule
+	Reasons []string `json:"reasons,omitempty"`
+}

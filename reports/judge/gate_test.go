@@ -1,0 +1,255 @@
+package judge
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"eventstreamcore/reports/record"
+)
+
+func parsed(t *testing.T, rules ...string) Gate {
+	t.Helper()
+	text := "rules:\n"
+	for _, r := range rules {
+		text += "  - rows: \"\"\n    require: \"" + r + "\"\n"
+	}
+	g, err := ParseGate("gate.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestParseGate(t *testing.T) {
+	g, err := ParseGate("gate.yaml", []byte("alpha: 0.01\nrules:\n  - rows: ^Spsc/\n    require: ns/op +5 %\n  - rows: ^Tcp\n    require: events/s -20%\n  - rows: lane\n    require: p99-ns <= 2000\n  - rows: .\n    require: B/s >= 1e9\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Alpha != 0.01 || len(g.Rules) != 4 {
+		t.Fatalf("%+v", g)
+	}
+	for i, want := range []Rule{{Unit: "ns/op", Kind: Relative, Bound: 0.05}, {Unit: "events/s", Kind: Relative, Bound: 0.25}, {Unit: "p99-ns", Kind: AtMost, Bound: 2000}, {Unit: "B/s", Kind: AtLeast, Bound: 1e9}} {
+		got := g.Rules[i]
+		if got.Unit != want.Unit || got.Kind != want.Kind || math.Abs(got.Bound-want.Bound) > 1e-9 {
+			t.Errorf("rule %d: %+v, want %+v", i, got, want)
+		}
+	}
+}
+
+func TestParseGateRefuses(t *testing.T) {
+	rule := func(require string) string { return "rules:\n  - rows: .\n    require: \"" + require + "\"\n" }
+	for text, want := range map[string]string{
+		"":                        "nothing would be gated",
+		"rules: []":               "nothing would be gated",
+		"rulez: []":               "rulez",
+		"alpha: 7\nrules: []":     "alpha 7",
+		"alpha: high":             "line 1",
+		rule("fast"):              "gate.yaml:3: require",
+		rule("ns/op +5"):          "%",
+		rule("ns/op <= 5 %"):      "%",
+		rule("ns/op -5 %"):        "the other way",
+		rule("events/s +5 %"):     "the other way",
+		rule("ns/op >= 5"):        "good side",
+		rule("events/s <= 5"):     "good side",
+		rule("ns/op <= 0"):        "above 0",
+		rule("events/s -100 %"):   "100 %",
+		"rules:\n  - rows: \"(\"": "gate.yaml:2: rows",
+	} {
+		_, err := ParseGate("gate.yaml", []byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v, want one line with %q", text, err, want)
+		}
+	}
+}
+
+// evidence is of one row, moved from 100 by a factor.
+func evidence(t *testing.T, unit string, factor float64, n int) Evidence {
+	t.Helper()
+	old, new := side(Sample{Row: "A-1", Unit: unit, Values: drawn(1, n, 100)}), side(Sample{Row: "A-1", Unit: unit, Values: drawn(2, n, 100*factor)})
+	c, err := Compare(old, new, Alpha)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Evidence{Comparison: c, New: new, Host: fit, Interleaved: true}
+}
+
+func TestGateRelative(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		unit   string
+		rule   string
+		factor float64
+		n      int
+		band   float64
+		host   record.Fitness
+		apart  bool // not interleaved
+		want   string
+	}{
+		{"slower", "ns/op", "ns/op +5 %", 1.2, 10, 0, fit, false, record.Fail},
+		{"faster", "ns/op", "ns/op +5 %", 0.8, 10, 0, fit, false, record.Pass},
+		{"the same", "ns/op", "ns/op +5 %", 1, 10, 0, fit, false, record.Pass},
+		{"significant, under the threshold", "ns/op", "ns/op +5 %", 1.03, 10, 0, fit, false, record.Pass},
+		{"over the threshold, within the host's noise", "ns/op", "ns/op +5 %", 1.2, 10, 0.3, fit, false, record.Pass},
+		{"over both", "ns/op", "ns/op +5 %", 1.4, 10, 0.3, fit, false, record.Fail},
+		{"a rate that fell", "events/s", "events/s -5 %", 0.8, 10, 0, fit, false, record.Fail},
+		{"a rate that rose", "events/s", "events/s -5 %", 1.2, 10, 0, fit, false, record.Pass},
+		{"interleaved on a degraded host", "ns/op", "ns/op +5 %", 1.2, 10, 0, degraded, false, record.Fail},
+		{"not interleaved on a degraded host", "ns/op", "ns/op +5 %", 1.2, 10, 0, degraded, true, record.Inconclusive},
+		{"not interleaved on a fit host", "ns/op", "ns/op +5 %", 1.2, 10, 0, fit, true, record.Fail},
+		{"too few trials to show anything", "ns/op", "ns/op +5 %", 3, 3, 0, fit, false, record.NotMeasured},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := evidence(t, c.unit, c.factor, c.n)
+			e.Host, e.Interleaved = c.host, !c.apart
+			e.Bands = Bands{{"A-1", c.unit}: c.band}
+			findings := parsed(t, c.rule).Hold(e)
+			if len(findings) != 1 || findings[0].Verdict != c.want {
+				t.Errorf("%+v, want %s", findings, c.want)
+			}
+		})
+	}
+}
+
+func TestGateAbsolute(t *testing.T) {
+	for _, c := range []struct {
+		rule string
+		host record.Fitness
+		want string
+	}{
+		{"ns/op <= 150", fit, record.Pass},
+		{"ns/op <= 90", fit, record.Fail},
+		{"ns/op <= 90", degraded, record.Inconclusive},
+	} {
+		e := evidence(t, "ns/op", 1, 10)
+		e.Host = c.host
+		if f := parsed(t, c.rule).Hold(e); len(f) != 1 || f[0].Verdict != c.want {
+			t.Errorf("%s on %s: %+v, want %s", c.rule, c.host.Verdict, f, c.want)
+		}
+	}
+}
+
+func TestConfirm(t *testing.T) {
+	f := func(row, verdict string) record.Finding {
+		return record.Finding{Rule: "r", Row: row, Unit: "u", Verdict: verdict}
+	}
+	first := []record.Finding{f("a", record.Fail), f("b", record.Fail), f("c", record.Fail), f("d", record.Pass)}
+	got := Confirm(first, []record.Finding{f("a", record.Fail), f("b", record.Pass), f("d", record.Fail)})
+	var verdicts []string
+	for _, x := range got {
+		verdicts = append(verdicts, x.Verdict)
+	}
+	if want := []string{record.Fail, record.Pass, record.NotMeasured, record.Pass}; !slices.Equal(verdicts, want) {
+		t.Errorf("%q, want %q", verdicts, want)
+	}
+	if first[1].Verdict != record.Fail {
+		t.Error("the first findings were written to")
+	}
+	if rows := Suspects(first); !slices.Equal(rows, []string{"a", "b", "c"}) {
+		t.Errorf("suspects %q", rows)
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(e *Evidence)
+		rule   string
+		want   string
+	}{
+		{"nothing changed", func(*Evidence) {}, "ns/op +5 %", record.Pass},
+		{"missed", func(*Evidence) {}, "ns/op <= 50", record.Fail},
+		{"unfit", func(e *Evidence) { e.Host = unfit }, "ns/op +5 %", record.Unfit},
+		{"missed, unfit", func(e *Evidence) { e.Host = unfit }, "ns/op <= 50", record.Unfit},
+		{"missed, degraded", func(e *Evidence) { e.Host = degraded }, "ns/op <= 50", record.Inconclusive},
+		{"a row is missing", func(e *Evidence) { e.Comparison.Missing = []string{"B-1"} }, "ns/op +5 %", record.NotMeasured},
+		{"a rule covers nothing", func(*Evidence) {}, "p99-ns +5 %", record.NotMeasured},
+		{"no rows", func(e *Evidence) { e.Comparison.Changes, e.New = nil, Side{} }, "ns/op +5 %", record.NotMeasured},
+	} {
+		e := evidence(t, "ns/op", 1, 10)
+		c.change(&e)
+		g := parsed(t, c.rule)
+		if got := g.Outcome(e, g.Hold(e)); got.Verdict != c.want {
+			t.Errorf("%s: %+v, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestDefaultGateCoversEveryUnit(t *testing.T) {
+	g := DefaultGate()
+	e := evidence(t, "p99-ns", 1.2, 10)
+	if f := g.Hold(e); len(f) != 1 || f[0].Verdict != record.Fail {
+		t.Errorf("%+v", f)
+	}
+}
+
+// Clopper and Pearson's table: 0 of 300 leaves up to 1.22 %, 1 of 300 is 0.008 to
+// 1.84 %, 10 of 20 is 27.2 to 72.8 %.
+func TestRate(t *testing.T) {
+	for _, c := range []struct {
+		hits, of  int
+		low, high float64
+	}{{0, 300, 0, 0.01222}, {1, 300, 0.0000844, 0.01843}, {10, 20, 0.27196, 0.72804}, {300, 300, 0.98778, 1}} {
+		r := NewRate(c.hits, c.of)
+		if math.Abs(r.Low-c.low) > 1e-4 || math.Abs(r.High-c.high) > 1e-4 {
+			t.Errorf("%d of %d: %.5f to %.5f, want %v to %v", c.hits, c.of, r.Low, r.High, c.low, c.high)
+		}
+	}
+}
+
+// noisy is a bank of rows with block-to-block and trial-to-trial noise; factor
+// slows the first row down.
+func noisy(seed uint64, factor float64) Bank {
+	r := rand.New(rand.NewPCG(seed, 3))
+	var bank Bank
+	for row := range 8 {
+		b := BankRow{Cell: Cell{string(rune('A'+row)) + "-1", "ns/op"}}
+		center := 10.0
+		if row == 0 {
+			center *= factor
+		}
+		for range 60 {
+			shift := 1 + 0.01*r.NormFloat64()
+			var block []float64
+			for range 2 {
+				block = append(block, center*shift*(1+0.005*r.NormFloat64()))
+			}
+			b.Blocks = append(b.Blocks, block)
+		}
+		bank = append(bank, b)
+	}
+	return bank
+}
+
+// On rows with a percent of noise the gate is silent about nothing and finds ten
+// percent; without the threshold and the band it would cry wolf over two.
+func TestDrill(t *testing.T) {
+	base := noisy(1, 1)
+	d := Drill{Gate: DefaultGate(), Bands: base.Noise(10, 1), Blocks: 10, Trials: 100, Seed: 1}
+	still, err := d.Run(base, base)
+	if err != nil || still.Hits > 1 {
+		t.Errorf("%d false alarms in %d (%v)", still.Hits, still.Of, err)
+	}
+	slow, err := d.Run(base, noisy(2, 1.10))
+	if err != nil || slow.Low < 0.9 {
+		t.Errorf("10 %% is found %d times in %d (%v)", slow.Hits, slow.Of, err)
+	}
+	eager := d
+	eager.Bands, eager.Gate.Rules = nil, parsed(t, "ns/op +0.0001 %").Rules
+	if small, err := d.Run(base, noisy(2, 1.02)); err != nil || small.Hits > 1 {
+		t.Errorf("2 %%, which is allowed, is found %d times in %d (%v)", small.Hits, small.Of, err)
+	}
+	if wolf, err := eager.Run(base, noisy(2, 1.02)); err != nil || wolf.Hits < 50 {
+		t.Errorf("without threshold and band only %d alarms in %d (%v): the test shows nothing", wolf.Hits, wolf.Of, err)
+	}
+	for name, bad := range map[string]Bank{"no rows": nil, "other rows": {{Cell: Cell{"Z", "z"}}}, "few blocks": {{Cell: base[0].Cell, Blocks: base[0].Blocks[:3]}}} {
+		if _, err := d.Run(bad, bad); err == nil && name != "other rows" {
+			t.Errorf("%s: no error", name)
+		}
+		if _, err := d.Run(base, bad); err == nil {
+			t.Errorf("%s against rows: no error", name)
+		}
+	}
+}
