@@ -13,8 +13,10 @@ import (
 // hostChecks are the facts read from files, in the order they are shown.
 var hostChecks = []func(machine) Check{
 	checkTSC, checkClocksource, checkHypervisor, checkSteal, checkPressure,
-	checkGovernor, checkBoost, checkSibling, checkIsolated, checkNohz,
-	checkWatchdog, checkBalancing, checkTHP, checkQuota, checkThrottled,
+	checkDriver, checkGovernor, checkBoost, checkThermal, checkIdleStates,
+	checkSibling, checkIsolated, checkNohz, checkInterrupts, checkBalancer,
+	checkWatchdog, checkBalancing, checkTHP, checkSamePages, checkRealtime, checkSwap, checkLocked,
+	checkQuota, checkThrottled,
 }
 
 // flags are the first CPU's, which /proc/cpuinfo calls flags on x86.
@@ -151,58 +153,21 @@ func checkPressure(m machine) Check {
 	return c
 }
 
-func checkGovernor(m machine) Check {
-	c := Check{Name: "governor", Source: "/sys/devices/system/cpu/cpu*/cpufreq/scaling_governor", Why: "a CPU that follows its load is slow just after it idled",
-		Mend: "scripts/tune.sh governor", Undo: "scripts/tune.sh --undo governor"}
-	c.Verdict = OK
-	for _, n := range m.cpus {
-		value, err := m.read(fmt.Sprintf("sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", n))
-		if err != nil {
-			return c.unread(err)
-		}
-		c.Value = value
-		if value != "performance" {
-			c.Verdict = Warn
-			return c
-		}
-	}
-	return c
-}
-
-func checkBoost(m machine) Check {
-	c := Check{Name: "boost", Why: "a boosted clock falls as neighbours wake, so two runs differ",
-		Mend: "scripts/tune.sh boost", Undo: "scripts/tune.sh --undo boost"}
-	for path, off := range map[string]string{"sys/devices/system/cpu/cpufreq/boost": "0", "sys/devices/system/cpu/intel_pstate/no_turbo": "1"} {
-		value, err := m.read(path)
-		if err != nil {
-			continue
-		}
-		c.Source, c.Verdict, c.Value = "/"+path, OK, "off"
-		if value != off {
-			c.Verdict, c.Value = Warn, "on"
-		}
-		return c
-	}
-	c.Source, c.Verdict, c.Value = "/sys/devices/system/cpu/cpufreq/boost", Unknown, "not there"
-	return c
-}
-
 func checkSibling(m machine) Check {
-	c := Check{Name: "smt siblings", Source: "/sys/devices/system/cpu/cpu*/topology/thread_siblings_list", Why: "two threads of one core share its ports and its L1",
-		Mend: "scripts/tune.sh smt", Undo: "scripts/tune.sh --undo smt", Verdict: OK, Value: "none in use together"}
-	for _, n := range m.cpus {
-		text, err := m.read(fmt.Sprintf("sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", n))
-		if err != nil {
-			return c.unread(err)
+	c := Check{Name: "smt siblings", Source: "/sys/devices/system/cpu/cpu*/topology/thread_siblings_list", Why: "whatever runs on the other thread of a core takes half of its ports and its L1",
+		Mend: "scripts/tune.sh smt", Undo: "scripts/tune.sh --undo smt"}
+	c = m.onEach(c, "topology/thread_siblings_list", func(value string) Verdict {
+		siblings, err := topology.ParseList(value)
+		switch {
+		case err != nil:
+			return Unknown
+		case len(siblings) > 1:
+			return Warn
 		}
-		siblings, err := topology.ParseList(text)
-		if err != nil {
-			return c.unread(err)
-		}
-		if len(siblings) > 1 {
-			c.Verdict, c.Value = Warn, fmt.Sprintf("CPU %d shares its core: %v", n, siblings)
-			return c
-		}
+		return OK
+	})
+	if c.Verdict == OK {
+		c.Value = "each alone on its core"
 	}
 	return c
 }
@@ -229,50 +194,10 @@ func (m machine) covers(c Check, path string) Check {
 
 func checkIsolated(m machine) Check {
 	return m.covers(Check{Name: "isolated", Source: "/sys/devices/system/cpu/isolated", Why: "on other CPUs the scheduler puts whatever it likes",
-		Mend: "boot with isolcpus=managed_irq,domain,LIST"}, "sys/devices/system/cpu/isolated")
+		Mend: "boot with isolcpus=managed_irq,domain,LIST", Undo: "boot without isolcpus="}, "sys/devices/system/cpu/isolated")
 }
 
 func checkNohz(m machine) Check {
 	return m.covers(Check{Name: "nohz_full", Source: "/sys/devices/system/cpu/nohz_full", Why: "elsewhere a timer interrupts 100 to 1000 times a second",
-		Mend: "boot with nohz_full=LIST rcu_nocbs=LIST"}, "sys/devices/system/cpu/nohz_full")
-}
-
-// off judges a switch that should read 0.
-func (m machine) off(c Check, path string) Check {
-	value, err := m.read(path)
-	if err != nil {
-		return m.absent(c, err, path)
-	}
-	c.Verdict, c.Value = OK, value
-	if value != "0" {
-		c.Verdict = Warn
-	}
-	return c
-}
-
-func checkWatchdog(m machine) Check {
-	return m.off(Check{Name: "nmi_watchdog", Source: "/proc/sys/kernel/nmi_watchdog", Why: "an NMI a CPU every few seconds, and one hardware counter taken",
-		Mend: "echo 0 > /proc/sys/kernel/nmi_watchdog", Undo: "echo 1 > /proc/sys/kernel/nmi_watchdog"}, "proc/sys/kernel/nmi_watchdog")
-}
-
-func checkBalancing(m machine) Check {
-	return m.off(Check{Name: "numa_balancing", Source: "/proc/sys/kernel/numa_balancing", Why: "it unmaps pages to see who faults, and moves them",
-		Mend: "echo 0 > /proc/sys/kernel/numa_balancing", Undo: "echo 1 > /proc/sys/kernel/numa_balancing"}, "proc/sys/kernel/numa_balancing")
-}
-
-func checkTHP(m machine) Check {
-	const path = "sys/kernel/mm/transparent_hugepage/enabled"
-	c := Check{Name: "transparent huge pages", Source: "/" + path, Why: "with always, the kernel compacts and copies memory when it likes",
-		Mend: "echo madvise > /" + path}
-	value, err := m.read(path)
-	if err != nil {
-		return m.absent(c, err, path)
-	}
-	_, chosen, _ := strings.Cut(value, "[")
-	chosen, _, _ = strings.Cut(chosen, "]")
-	c.Value, c.Verdict, c.Undo = chosen, OK, "echo "+chosen+" > /"+path
-	if chosen == "always" {
-		c.Verdict = Warn
-	}
-	return c
+		Mend: "boot with nohz_full=LIST rcu_nocbs=LIST", Undo: "boot without nohz_full= and rcu_nocbs="}, "sys/devices/system/cpu/nohz_full")
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"eventstreamcore/probes/topology"
 )
 
 // Verdict is what a check says of one fact.
@@ -75,7 +77,7 @@ func (f Fitness) Reasons() (reasons []string) {
 }
 
 func (c Check) reason() string {
-	text := fmt.Sprintf("%s: %s is %s", c.Verdict, c.Name, c.Value)
+	text := fmt.Sprintf("%s: %s: %s", c.Verdict, c.Name, c.Value)
 	if c.Mend != "" && c.Verdict != Unknown {
 		text += "; mend with: " + c.Mend
 	}
@@ -119,6 +121,16 @@ type machine struct {
 func (m machine) read(file string) (string, error) {
 	text, err := fs.ReadFile(m.root, file)
 	return strings.Trim(string(text), " \t\r\n\x00"), err
+}
+
+// list is a file in the kernel's list format.
+func (m machine) list(file string) (topology.List, bool) {
+	text, err := m.read(file)
+	if err != nil {
+		return nil, false
+	}
+	list, err := topology.ParseList(text)
+	return list, err == nil
 }
 
 // unread sets the verdict for a file that could not be read.

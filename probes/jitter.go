@@ -62,6 +62,7 @@ type Jitter struct {
 	SoftIRQs    map[string]int64 `json:"softirqs"`
 	Voluntary   int64            `json:"voluntary_switches"`
 	Involuntary int64            `json:"involuntary_switches"`
+	Faults      int64            `json:"page_faults"`
 	Migrations  *int64           `json:"migrations"` // nil: the kernel does not say
 	WaitedNs    *int64           `json:"waited_ns"`  // runnable and not running
 	StealNs     *int64           `json:"steal_ns"`

@@ -32,22 +32,31 @@ type spinner struct {
 
 // usage is what the kernel says of one thread; nil is not said.
 type usage struct {
-	voluntary, involuntary int64
-	migrations, waitedNs   *int64
+	voluntary, involuntary, faults int64
+	migrations, waitedNs           *int64
 }
 
 // run spins for the duration on the thread that it is called on.
 func (s *spinner) run(clock cpu.Clock, duration time.Duration) {
 	s.thread = cpu.ThreadID()
 	s.ghzBefore = effectiveGHz(clock)
+	s.touch()
 	start := readUsage()
+	start.voluntary, start.involuntary, start.faults = switches() // after the files, whose reading faults
 	s.spin(clock.Ticks(GapNs), clock.Ticks(int64(duration)))
-	s.use = readUsage().since(start)
+	voluntary, involuntary, faults := switches()
+	end := readUsage()
+	end.voluntary, end.involuntary, end.faults = voluntary, involuntary, faults
+	s.use = end.since(start)
 	s.ghzAfter = effectiveGHz(clock)
 }
 
+// touch brings in the pages that gaps are noted on, so that noting one does not
+// make another.
+func (s *spinner) touch() { clear(s.gaps[:cap(s.gaps)]) }
+
 func (s *spinner) spin(threshold, duration cpu.Ticks) {
-	voluntary, involuntary := switches()
+	voluntary, involuntary, _ := switches()
 	s.began = cpu.Now()
 	last, end := s.began, s.began+duration
 	for last < end {
@@ -58,7 +67,7 @@ func (s *spinner) spin(threshold, duration cpu.Ticks) {
 		}
 		s.count++
 		s.lost += now - last
-		v, i := switches()
+		v, i, _ := switches()
 		if len(s.gaps) < cap(s.gaps) {
 			s.gaps = append(s.gaps, rawGap{last, now, v - voluntary, i - involuntary})
 		}
@@ -72,7 +81,7 @@ func (s *spinner) spin(threshold, duration cpu.Ticks) {
 
 // since is the use of a thread between two readings.
 func (u usage) since(before usage) usage {
-	d := usage{voluntary: u.voluntary - before.voluntary, involuntary: u.involuntary - before.involuntary}
+	d := usage{voluntary: u.voluntary - before.voluntary, involuntary: u.involuntary - before.involuntary, faults: u.faults - before.faults}
 	minus := func(a, b *int64) *int64 {
 		if a == nil || b == nil {
 			return nil
@@ -87,7 +96,7 @@ func (u usage) since(before usage) usage {
 // summary is the part that needs no attribution.
 func (s *spinner) summary(clock cpu.Clock, c int) Jitter {
 	j := Jitter{CPU: c, DurationNs: clock.Ns(s.ended - s.began - s.aside), Gaps: s.count, LostNs: clock.Ns(s.lost),
-		Voluntary: s.use.voluntary, Involuntary: s.use.involuntary, Migrations: s.use.migrations, WaitedNs: s.use.waitedNs,
+		Voluntary: s.use.voluntary, Involuntary: s.use.involuntary, Faults: s.use.faults, Migrations: s.use.migrations, WaitedNs: s.use.waitedNs,
 		GHzBefore: s.ghzBefore, GHzAfter: s.ghzAfter, Histogram: make([]Bucket, len(bucketBounds))}
 	j.LostShare = float64(j.LostNs) / float64(max(j.DurationNs, 1))
 	for i, bound := range bucketBounds {

@@ -13,17 +13,17 @@ import (
 	"eventstreamcore/engine/cpu"
 )
 
-// switches counts the calling thread's context switches. It does not tell the
-// runtime's scheduler, for that would be a chance to lose the CPU.
-func switches() (voluntary, involuntary int64) {
+// switches counts the calling thread's context switches and page faults. It
+// does not tell the runtime's scheduler, for that would be a chance to lose the
+// CPU.
+func switches() (voluntary, involuntary, faults int64) {
 	var u unix.Rusage
 	unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(&u)), 0)
-	return int64(u.Nvcsw), int64(u.Nivcsw)
+	return u.Nvcsw, u.Nivcsw, u.Minflt + u.Majflt
 }
 
-// readUsage reads what the kernel says of the calling thread.
+// readUsage reads what the kernel keeps in files of the calling thread.
 func readUsage() (u usage) {
-	u.voluntary, u.involuntary = switches()
 	dir := "/proc/self/task/" + strconv.Itoa(cpu.ThreadID())
 	if text, err := os.ReadFile(dir + "/schedstat"); err == nil {
 		if fields := strings.Fields(string(text)); len(fields) > 1 {

@@ -4,7 +4,7 @@ package probes
 
 import "eventstreamcore/engine/cpu"
 
-func switches() (voluntary, involuntary int64) { return 0, 0 }
+func switches() (voluntary, involuntary, faults int64) { return 0, 0, 0 }
 
 func readUsage() usage { return usage{} }
 
