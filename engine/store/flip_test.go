@@ -68,8 +68,7 @@ func (p *specimen) last(n int) uint64 {
 // try recovers a log whose one segment holds b. It must refuse where refused is
 // set, and else find exactly the sequences up to last.
 func (p *specimen) try(b []byte, refused bool, last uint64) error {
-	d := newSimDisk()
-	d.names[p.name] = &inode{data: b, disk: b, lent: true, fresh: map[int][][]byte{}, limbo: map[int][][]byte{}}
+	d := diskOf(map[string][]byte{p.name: b})
 	l := &Log{cfg: p.rig.cfg, env: p.rig.surroundings(d)}
 	rec, err := l.recover()
 	var corrupt *CorruptError

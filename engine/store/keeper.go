@@ -7,16 +7,17 @@ import (
 	"time"
 )
 
-// keeper does what must not hold up a commit, in goroutines of its own: it
-// makes the next segment ready, keeps a spare, lets old segments go, and in mode
-// os syncs those that are full.
+// keeper does what must not hold up a commit, in goroutines of its own: one
+// makes the next segment ready, keeps a spare and lets old segments go; one
+// finishes those that are full; one reads old ones again (see scrub.go).
 type keeper struct {
 	log       [16]byte      // the log's UUID
 	active    atomic.Uint64 // first sequence of the segment being written: it and what follows stay
 	wanted    chan uint64   // the committer asks for the segment that begins here; one at a time
 	ready     chan readied  // and gets it here
-	left      chan finished // mode os: segments to be synced
-	settled   atomic.Uint64 // and the last sequence that this has made durable
+	left      chan finished // segments that are full
+	settled   atomic.Uint64 // mode os: the last sequence that syncing them has made durable
+	damaged   atomic.Pointer[Damage]
 	stop      chan struct{}
 	running   sync.WaitGroup
 	haveSpare bool
@@ -36,7 +37,7 @@ type finished struct {
 
 const (
 	tendEvery   = 10 * time.Second // how often age is looked at when nothing else happens
-	finishedMax = 16               // full segments waiting for their sync before the committer waits, too
+	finishedMax = 16               // full segments that wait before the committer does, too
 )
 
 // keep starts the keeper.
@@ -50,13 +51,12 @@ func (l *Log) keep() {
 		return
 	}
 	l.running.Go(l.keeping)
-	if l.cfg.Mode == OS {
-		l.running.Go(func() {
-			for s := range l.left {
-				l.settle(s)
-			}
-		})
-	}
+	l.running.Go(l.scrubbing)
+	l.running.Go(func() {
+		for s := range l.left {
+			l.settle(s)
+		}
+	})
 }
 
 func (l *Log) keeping() {
@@ -98,7 +98,7 @@ func (l *Log) tend() {
 	l.spare()
 }
 
-// leave hands a full segment over to be synced.
+// leave hands a full segment over to be finished.
 func (l *Log) leave(s finished) {
 	if l.env.alone {
 		l.settle(s)
@@ -107,15 +107,17 @@ func (l *Log) leave(s finished) {
 	l.left <- s
 }
 
-// settle syncs a segment that was left, and lets it go.
+// settle syncs a segment that was left, in mode os, writes its index and
+// closes it. An index that cannot be written is made by the next scrub.
 func (l *Log) settle(s finished) {
-	if l.Err() == nil {
+	if l.cfg.Mode == OS && l.Err() == nil {
 		if err := l.flush(s.segment); err != nil {
 			l.latch(err)
 		} else {
 			l.settled.Store(s.last)
 		}
 	}
+	l.saveMarks(s.first, s.salt, s.marks)
 	s.Close()
 }
 

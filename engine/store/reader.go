@@ -237,18 +237,60 @@ func (r *Reader) end() bool {
 // SeekSequence goes to the record with sequence seq, or to the first kept one
 // after it.
 func (r *Reader) SeekSequence(seq uint64) error {
+	holds := func(p *part) bool { return p.first <= seq }
+	return r.seek(holds, 0, seq, func(m mark) bool { return m.seq > seq })
+}
+
+// SeekTime goes to the first record that was received at or after a time, in
+// ns of CLOCK_REALTIME, and sets Since to it.
+func (r *Reader) SeekTime(ns int64) error {
+	from := ns - int64(clockSlack)
+	r.Since = ns
+	begun := func(p *part) bool { return p.bad == nil && p.created <= from }
+	return r.seek(begun, 1, 0, func(m mark) bool { return m.written >= from })
+}
+
+// clockSlack is by how much a record may seem to be written before it was
+// received: both read the same clock, but not by the same way.
+const clockSlack = time.Second
+
+// seek goes to the last segment for which at holds, or back segments before it,
+// and in it to the last mark that is not ahead.
+func (r *Reader) seek(at func(*part) bool, back int, min uint64, ahead func(mark) bool) error {
 	parts, err := listParts(r.disk)
 	if err != nil {
 		return err
 	}
 	r.Close()
-	r.err, r.rest, r.min, r.loose, r.s, r.next = nil, nil, seq, true, nil, 1
-	for i := range parts {
-		if i == 0 || parts[i].first <= seq {
-			r.part, r.next = parts[i], parts[i].first
+	r.err, r.rest, r.min, r.loose, r.next, r.waits = nil, nil, min, true, 1, 0
+	if len(parts) == 0 {
+		return nil
+	}
+	i := len(parts) - 1
+	for i > 0 && !at(&parts[i]) {
+		i--
+	}
+	i = max(i-back, 0)
+	r.next = parts[i].first
+	if !r.enter(r.next) {
+		if r.err == nil {
+			r.fail(fmt.Errorf("segment %s: %w", parts[i].name, ErrGone))
 		}
+		return r.err
+	}
+	if m, err := loadMarks(r.disk, &parts[i]); err == nil {
+		r.skipTo(m.before(ahead), ahead)
 	}
 	return nil
+}
+
+// skipTo goes on at an offset, if a group begins there that is not ahead: an
+// index is not believed unseen.
+func (r *Reader) skipTo(at int64, ahead func(mark) bool) {
+	g, bad, err := r.s.group(at)
+	if bad == nil && err == nil && g.first >= r.next && !ahead(mark{g.first, at, g.trailer.written}) {
+		r.at, r.next = at, g.first
+	}
 }
 
 // Close lets the reader's file go.

@@ -123,6 +123,7 @@ func (l *Log) look() (v *survey, from int, err error) {
 	}
 	for {
 		v = &survey{disk: l.env.disk, parts: parts, trust: l.env.flaws.trust}
+		v.visit = v.mark
 		if err := v.run(from); err != nil {
 			return nil, 0, err
 		}
@@ -185,7 +186,7 @@ func (l *Log) setAside(parts []part, report *Recovery) error {
 		}
 		if end == 0 {
 			err = l.env.disk.Remove(p.name)
-		} else if report.TornFile, err = l.freeName(p.first); err == nil {
+		} else if report.TornFile, err = freeName(l.env.disk, p.first, tornSuffix); err == nil {
 			report.Torn, report.TornBytes = true, report.TornBytes+end-headerSize
 			err = l.env.disk.Rename(p.name, report.TornFile)
 		}
@@ -220,22 +221,22 @@ func (l *Log) saveTorn(f file, p *part, d *Damage, report *Recovery) error {
 	if _, err := f.ReadAt(torn, d.At); err != nil {
 		return fmt.Errorf("%s: reading what is torn: %w", p.name, err)
 	}
-	if report.TornFile, err = l.freeName(d.First); err != nil {
+	if report.TornFile, err = freeName(l.env.disk, d.First, tornSuffix); err != nil {
 		return err
 	}
 	report.Torn, report.TornBytes = true, report.TornBytes+int64(len(torn))
 	return writeWhole(l.env.disk, report.TornFile, torn)
 }
 
-// freeName is a name for what was torn off at sequence first.
-func (l *Log) freeName(first uint64) (string, error) {
-	names, err := l.env.disk.List()
+// freeName is a name for what was cut off or taken out at sequence first.
+func freeName(d disk, first uint64, suffix string) (string, error) {
+	names, err := d.List()
 	if err != nil {
 		return "", err
 	}
-	name := numbered(first) + tornSuffix
+	name := numbered(first) + suffix
 	for n := 2; slices.Contains(names, name); n++ {
-		name = fmt.Sprintf("%s-%d%s", numbered(first), n, tornSuffix)
+		name = fmt.Sprintf("%s-%d%s", numbered(first), n, suffix)
 	}
 	return name, nil
 }
@@ -249,7 +250,7 @@ func (l *Log) resume(v *survey, from int, report *Recovery) error {
 		if err != nil {
 			return err
 		}
-		l.segment = &segment{file: f, header: p.header, name: p.name, end: v.at}
+		l.segment = &segment{file: f, header: p.header, name: p.name, end: v.at, marks: v.marks[p.first]}
 		n, err := l.rewrite(v, i)
 		report.Rewritten += n
 		if err == nil && i == v.segment {

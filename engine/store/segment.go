@@ -10,6 +10,7 @@ type segment struct {
 	name string
 	end  int64 // where the next group goes
 	size int64 // of the file
+	marks
 }
 
 // spare makes a segment ready under a name without a place, so that taking it
@@ -53,7 +54,7 @@ func (l *Log) begin(first uint64, log [16]byte) (s *segment, err error) {
 		}
 	}
 	if err == nil {
-		s = &segment{file: f, name: segmentName(first), end: headerSize}
+		s = &segment{file: f, name: segmentName(first), end: headerSize, marks: make(marks, 0, marksMax(l.cfg.SegmentBytes))}
 		err = l.inscribe(s, from, first, log)
 	}
 	if err != nil {

@@ -75,6 +75,7 @@ type survey struct {
 	trust   bool // flaw: see scanner
 	visit   func(part *part, g *span) error
 	damages []Damage
+	marks   map[uint64]marks // index of each part, by its first sequence, if asked for (see mark)
 	standing
 	durable uint64 // the most that any trailer vouches for
 	opened  uint64 // what the first group read says was durable before it
@@ -332,4 +333,15 @@ func (v *survey) tail(from int) error {
 	_, why, err := s.group(v.at)
 	v.damage(Damage{index: v.segment, Segment: p.name, At: v.at, First: v.next, Why: why})
 	return err
+}
+
+// mark is a visit that collects the indexes.
+func (v *survey) mark(p *part, g *span) error {
+	if v.marks == nil {
+		v.marks = map[uint64]marks{}
+	}
+	m := v.marks[p.first]
+	m.add(g.first, g.at, g.trailer.written)
+	v.marks[p.first] = m
+	return nil
 }

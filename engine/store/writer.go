@@ -75,6 +75,7 @@ func (l *Log) write(b *batch) error {
 	if _, err := l.segment.WriteAt(group, l.segment.end); err != nil {
 		return l.rollBack(err)
 	}
+	l.segment.add(b.first, l.segment.end, stamp)
 	l.segment.end += size
 	l.prev, l.stamp = crc, stamp
 	l.written.Store(b.last)
@@ -107,13 +108,12 @@ func (l *Log) roll(first uint64) error {
 	if next.err != nil {
 		return next.err
 	}
-	if l.cfg.Mode == OS {
-		l.leave(finished{l.segment, l.written.Load()})
-	} else if err := l.sync(); err != nil {
-		return err
-	} else if err := l.segment.Close(); err != nil {
-		return err
+	if l.cfg.Mode != OS {
+		if err := l.sync(); err != nil {
+			return err
+		}
 	}
+	l.leave(finished{l.segment, l.written.Load()})
 	l.segment = next.segment
 	l.active.Store(first)
 	l.counts.rolls.Add(1)
