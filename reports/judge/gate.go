@@ -48,7 +48,7 @@ func (r Rule) relative(e Evidence) []record.Finding {
 			continue
 		}
 		band := e.Bands[Cell{c.Row, c.Unit}]
-		f := record.Finding{Rule: r.Text, Row: c.Row, Unit: c.Unit, Verdict: record.Pass, Value: Worsening(c), Band: band, Allowed: max(r.Bound, band), PHolm: c.PHolm}
+		f := record.Finding{Rule: r.Text, Row: c.Row, Unit: c.Unit, Verdict: record.Pass, Relative: true, Value: Worsening(c), Band: band, Allowed: max(r.Bound, band), PHolm: c.PHolm}
 		f.Low, f.High = worsened(c)
 		switch {
 		case blind(c, len(e.Comparison.Changes), e.Comparison.Alpha):
@@ -94,6 +94,18 @@ func Suspects(findings []record.Finding) []string {
 		}
 	}
 	return rows
+}
+
+// Unconfirmed is findings of which no second measurement can be had: what fails
+// by a relative rule remains a suspicion.
+func Unconfirmed(findings []record.Finding) []record.Finding {
+	out := slices.Clone(findings)
+	for i, f := range out {
+		if f.Relative && f.Verdict == record.Fail {
+			out[i].Verdict, out[i].Reasons = record.Inconclusive, append(slices.Clone(f.Reasons), "suspected, and no second measurement confirms it")
+		}
+	}
+	return out
 }
 
 // Confirm lets a FAIL of the first measurement stand only where the second found

@@ -22,6 +22,20 @@ type BankRow struct {
 	Blocks [][]float64
 }
 
+// BankOf takes each valid trial of a run for a block: what can be known of a
+// host's noise from one run of a process.
+func BankOf(run record.Run) Bank {
+	var bank Bank
+	for _, s := range SideOf("", run).Samples {
+		row := BankRow{Cell: Cell{s.Row, s.Unit}}
+		for _, v := range s.Values {
+			row.Blocks = append(row.Blocks, []float64{v})
+		}
+		bank = append(bank, row)
+	}
+	return bank
+}
+
 // Rate is how often something happened, with its exact 95 % interval (Clopper
 // and Pearson, 1934).
 type Rate struct {
@@ -127,11 +141,16 @@ const (
 )
 
 // Noise is the bands of a bank: for each row, by how much the medians of two
-// sides of so many blocks, drawn from the same, differ in 95 of 100 draws.
+// sides of so many blocks, drawn from the same, differ in 95 of 100 draws. A row of fewer than two blocks
+// has none; one of fewer than twice so many is halved.
 func (b Bank) Noise(blocks int, seed uint64) Bands {
 	r := rand.New(rand.NewPCG(seed, bandDraws))
 	bands := Bands{}
 	for _, row := range b {
+		blocks := min(blocks, len(row.Blocks)/2)
+		if blocks == 0 {
+			continue
+		}
 		apart := make([]float64, 0, bandDraws)
 		for range bandDraws {
 			order := r.Perm(len(row.Blocks))

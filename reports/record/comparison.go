@@ -58,15 +58,18 @@ type Gated struct {
 
 // Finding is one rule held against one row.
 type Finding struct {
-	Rule    string   `json:"rule"` // as it was written
-	Row     string   `json:"row"`
-	Unit    string   `json:"unit"`
-	Verdict string   `json:"verdict"`
-	Value   float64  `json:"value"`            // the new median; for a relative rule the share by which it is worse
-	Low     float64  `json:"low,omitempty"`    // 95 % interval of Value
-	High    float64  `json:"high,omitempty"`   //
-	Allowed float64  `json:"allowed"`          // the bound; for a relative rule the larger of threshold and noise band
-	Band    float64  `json:"band,omitempty"`   // the host's own noise, as a share, of a relative rule
-	PHolm   float64  `json:"p_holm,omitempty"` // of a relative rule
-	Reasons []string `json:"reasons,omitempty"`
+	Rule    string `json:"rule"` // as it was written
+	Row     string `json:"row"`
+	Unit    string `json:"unit"`
+	Verdict string `json:"verdict"`
+	// Relative says that the rule is about a change and needs confirmation; its
+	// figures are shares by which the row is worse.
+	Relative bool     `json:"relative,omitempty"`
+	Value    float64  `json:"value"`            // the new median, or the share
+	Low      float64  `json:"low,omitempty"`    // 95 % interval of Value
+	High     float64  `json:"high,omitempty"`   //
+	Allowed  float64  `json:"allowed"`          // the bound, or the larger of threshold and noise band
+	Band     float64  `json:"band,omitempty"`   // the host's own noise, as a share, of a relative rule
+	PHolm    float64  `json:"p_holm,omitempty"` // of a relative rule
+	Reasons  []string `json:"reasons,omitempty"`
 }
