@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,7 +145,7 @@ func TestHlog(t *testing.T) {
 		t.Error("a BaseTime, which readers add twice")
 	}
 	r := hdrhistogram.NewHistogramLogReader(bytes.NewReader(text))
-	counts := map[string][]int64{}
+	counts, starts := map[string][]int64{}, []int64{}
 	for {
 		h, err := r.NextIntervalHistogram()
 		if err != nil {
@@ -154,6 +155,10 @@ func TestHlog(t *testing.T) {
 			break
 		}
 		counts[h.Tag()] = append(counts[h.Tag()], h.TotalCount())
+		starts = append(starts, h.StartTimeMs()-run.Started.UnixMilli())
+	}
+	if want := []int64{0, 100, 0}; !slices.Equal(starts, want) {
+		t.Errorf("lines start %d ms after the run, want %d", starts, want)
 	}
 	raw, quiet := row.Distributions[0].Count, row.Distributions[1].Count
 	if got := counts["received-stored"]; len(got) != 2 || got[0] != raw || got[1] != quiet {
@@ -186,6 +191,28 @@ for (let h; (h = reader.nextIntervalHistogram()) != null;) console.log(h.tag, h.
 	want := "received-stored 200000 " + exact(float64(hist.ValueAtPercentile(50)))
 	if !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 3 {
 		t.Errorf("%q, want three lines with %q", out, want)
+	}
+}
+
+// Plots as PNG, and never over what is there.
+func TestPNGs(t *testing.T) {
+	dir := t.TempDir()
+	l := Loaded{Name: "a", Run: richRun()}
+	if err := PNGs(dir, l); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "pipeline_rate=200000.png")
+	if text, err := os.ReadFile(name); err != nil || !bytes.HasPrefix(text, []byte("\x89PNG")) {
+		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(name, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := PNGs(dir, l); err == nil {
+		t.Error("a second time into the same folder")
+	}
+	if text, err := os.ReadFile(name); err != nil || string(text) != "mine" {
+		t.Errorf("it was written over: %.20q %v", text, err)
 	}
 }
 
