@@ -106,6 +106,9 @@ func (b *Bench) heapNs() (ns float64, err error) {
 			for range n {
 				heapSink = new([256]byte)
 			}
+			if heapSink == nil {
+				return 0
+			}
 			return n
 		})
 		ns = out.Values[0].Value
