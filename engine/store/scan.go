@@ -121,7 +121,7 @@ func (s *scanner) group(at int64) (g span, bad, err error) {
 	if event.Checksum(s.salt, b[:n-4]) != g.crc && !s.trust {
 		return g, errChecksum, nil
 	}
-	if g.kind == quarantined {
+	if g.kind == quarantined && first.ID <= uint64(s.size) {
 		g.end += int64(first.ID)
 	} else if g.last-g.first+1 != records {
 		return g, errTrailer, nil

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"time"
 
 	"eventstreamcore/engine/event"
@@ -83,6 +84,10 @@ type Config struct {
 
 	ScrubRate int64 // bytes a second at which old segments are verified again; 0 never
 }
+
+// EventsDir and DeadDir are where a data folder has its two logs.
+func EventsDir(data string) string { return filepath.Join(data, "events") }
+func DeadDir(data string) string   { return filepath.Join(data, "dead") }
 
 // Limits of a Config and of a record.
 const (
