@@ -20,6 +20,7 @@ type Run struct {
 	Seed    uint64    `json:"seed"`
 	Quick   bool      `json:"quick"`
 	Partial bool      `json:"partial,omitempty"` // interrupted: rows may be missing
+	Turns   string    `json:"turns,omitempty"`   // what runs share that were measured in turns: interleaved
 	Build   Build     `json:"build"`
 	Host    Host      `json:"host"`
 	Fitness Fitness   `json:"fitness"`
