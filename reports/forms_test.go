@@ -118,6 +118,19 @@ func TestMarkdown(t *testing.T) {
 	}))
 }
 
+// Text from elsewhere stays text in a table of markdown.
+func TestMarkdownEscapes(t *testing.T) {
+	run := sampleRun()
+	run.Fitness.Checks[1].Value, run.Fitness.Checks[1].Mend = "a|b<script>", "x`y\nz"
+	run.Rows[0].Workload = "[click](http://x)|<b>"
+	text := string(written(t, func(w io.Writer) error { return Markdown(w, []Loaded{{Name: "a", Run: run}}) }))
+	for _, bad := range []string{"a|b", "<script>", "<b>", "x`y", "([", " [click]"} {
+		if strings.Contains(text, bad) {
+			t.Errorf("%q came through", bad)
+		}
+	}
+}
+
 func TestComparisonTable(t *testing.T) {
 	slow := sampleRun()
 	for i := range slow.Rows[0].Trials {
