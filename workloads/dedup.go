@@ -12,7 +12,7 @@ import (
 var dedupSets = []struct {
 	name          string
 	bytes, window int
-}{{"16KiB", 16 << 10, 4}, {"256KiB", 256 << 10, 16}, {"8MiB", 8 << 20, 16}, {"512MiB", 512 << 20, 16}}
+}{{"16KiB", 16 << 10, 2}, {"256KiB", 256 << 10, 16}, {"8MiB", 8 << 20, 16}, {"512MiB", 512 << 20, 16}}
 
 // dedupJudged is the set that the targets are held against: the original's 4,096
 // buckets, a line each.

@@ -84,7 +84,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitUsage, err) })
 	root.AddCommand(newServeCommand(), newLoadCommand(), newBenchCommand(), newReportCommand(), newCompareCommand(),
-		newGateCommand(), newVersionCommand())
+		newGateCommand(), newVerifyCommand(), newVersionCommand())
 	return root
 }
 
