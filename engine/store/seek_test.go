@@ -25,6 +25,7 @@ func seekLog(t *testing.T, n int) (dir string, d disk) {
 	cfg := Default(dir)
 	cfg.SegmentBytes = SegmentBytesMin
 	env := realSurroundings(d)
+	env.alone = true // the time is this test's alone
 	now := int64(0)
 	env.wall = func() int64 { return now * 1e9 }
 	l, _, err := open(cfg, env)
@@ -50,6 +51,32 @@ func seekLog(t *testing.T, n int) (dir string, d disk) {
 	return dir, d
 }
 
+// seeks checks n random seeks, by sequence and by time, in a seekLog of events.
+func seeks(t *testing.T, dir string, n int, events uint64) {
+	t.Helper()
+	r, err := NewReader(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for range n {
+		want := 1 + rand.Uint64N(events)
+		if err := r.SeekSequence(want); err != nil {
+			t.Fatal(err)
+		}
+		if !r.Next() || r.Entry().Sequence != want {
+			t.Fatalf("sought sequence %d, found %d, %v", want, r.Entry().Sequence, r.Err())
+		}
+		if err := r.SeekTime(int64(want) * 1e9); err != nil {
+			t.Fatal(err)
+		}
+		if !r.Next() || r.Entry().ID != want {
+			t.Fatalf("sought second %d, found %d, %v", want, r.Entry().ID, r.Err())
+		}
+		r.Since = 0
+	}
+}
+
 // TestSeek seeks everywhere, with indexes that are right, missing, damaged, and
 // those of other segments.
 func TestSeek(t *testing.T) {
@@ -59,72 +86,61 @@ func TestSeek(t *testing.T) {
 	if err != nil || len(parts) < 4 {
 		t.Fatal(len(parts), err)
 	}
-	check := func(t *testing.T) {
-		for range 40 {
-			want := 1 + rand.Uint64N(n)
-			r, err := NewReader(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := r.SeekSequence(want); err != nil {
-				t.Fatal(err)
-			}
-			if !r.Next() || r.Entry().Sequence != want {
-				t.Fatalf("sought sequence %d, found %d, %v", want, r.Entry().Sequence, r.Err())
-			}
-			if err := r.SeekTime(int64(want) * 1e9); err != nil {
-				t.Fatal(err)
-			}
-			if !r.Next() || r.Entry().ID != want {
-				t.Fatalf("sought second %d, found %d, %v", want, r.Entry().ID, r.Err())
-			}
-			r.Close()
-		}
-	}
-	t.Run("indexed", check)
-	for i, p := range parts[:len(parts)-1] {
+	parts = parts[:len(parts)-1] // the last has none
+	seeks(t, dir, 40, n)
+	for i, p := range parts {
 		m, err := loadMarks(d, &p)
 		if err != nil || len(m) < 3 {
 			t.Errorf("segment %d has the index %v, %v", i, m, err)
-		}
-	}
-	swap := func(change func(i int, b []byte) []byte) {
-		for i, p := range parts[:len(parts)-1] {
-			b, err := readWhole(d, indexName(p.first))
-			if err == nil {
-				err = writeWhole(d, indexName(p.first), change(i, b))
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
 		}
 	}
 	good, err := readWhole(d, indexName(parts[0].first))
 	if err != nil {
 		t.Fatal(err)
 	}
-	swap(func(i int, b []byte) []byte { b[30] ^= 1; return b })
-	t.Run("damaged", check)
-	swap(func(i int, b []byte) []byte { return good })
-	t.Run("another's", check)
-	swap(func(i int, _ []byte) []byte { // well formed, and lying
-		m := marks{{1, headerSize, 0}, {2, headerSize + 8, 1}, {3, 1 << 19, 2}, {1 << 40, 1 << 18, 1 << 50}}
-		return m.encode(parts[i].salt)
-	})
-	t.Run("lying", check)
+	for name, change := range map[string]func(i int, b []byte) []byte{
+		"damaged":   func(_ int, b []byte) []byte { b[30] ^= 1; return b },
+		"another's": func(int, []byte) []byte { return good },
+		"empty":     func(int, []byte) []byte { return nil },
+		"lying": func(i int, _ []byte) []byte {
+			m := marks{{1, headerSize, 0}, {2, headerSize + 8, 1}, {3, 1 << 19, 2}, {1 << 40, 1 << 18, 1 << 50}}
+			return m.encode(parts[i].salt)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i, p := range parts {
+				b, err := readWhole(d, indexName(p.first))
+				if err == nil {
+					err = writeWhole(d, indexName(p.first), change(i, b))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			seeks(t, dir, 40, n)
+		})
+	}
+}
+
+// TestReindex: indexes that are missing are made again beside the writer.
+func TestReindex(t *testing.T) {
+	dir, d := seekLog(t, 4000)
+	parts, err := listParts(d)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, p := range parts {
 		d.Remove(indexName(p.first))
 	}
-	t.Run("missing", check)
-
+	seeks(t, dir, 40, 4000)
 	l, _, err := Open(Default(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	rebuilt := func(p part) bool { _, err := loadMarks(d, &p); return err == nil }
+	missing := func(p part) bool { _, err := loadMarks(d, &p); return err != nil }
 	for range 1000 {
-		if !slices.ContainsFunc(parts[:len(parts)-1], func(p part) bool { return !rebuilt(p) }) {
+		if !slices.ContainsFunc(parts[:len(parts)-1], missing) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -58,9 +58,12 @@ func stat(d disk) (s Stat, err error) {
 	if err := v.run(from); err != nil {
 		return s, err
 	}
+	if v.next == 0 && parts[v.segment].bad == nil {
+		return s, errChanged // faster than we read
+	}
 	last := &s.Segments[v.segment]
-	last.Last, last.Used = v.next-1, v.at
-	s.First, s.Last, s.Sealed = parts[0].first, v.next-1, v.sealed
+	last.Last, last.Used = max(v.next, 1)-1, v.at
+	s.First, s.Last, s.Sealed = parts[0].first, last.Last, v.sealed
 	for i := v.segment + 1; i < len(parts); i++ {
 		s.Segments[i].Last = s.Segments[i].First - 1
 	}

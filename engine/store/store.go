@@ -85,9 +85,11 @@ type Config struct {
 	ScrubRate int64 // bytes a second at which old segments are verified again; 0 never
 }
 
-// EventsDir and DeadDir are where a data folder has its two logs.
+// EventsDir is where a data folder has the log of its events.
 func EventsDir(data string) string { return filepath.Join(data, "events") }
-func DeadDir(data string) string   { return filepath.Join(data, "dead") }
+
+// DeadDir is where a data folder has its dead letters.
+func DeadDir(data string) string { return filepath.Join(data, "dead") }
 
 // Limits of a Config and of a record.
 const (

@@ -94,6 +94,9 @@ func listParts(d disk) (parts []part, err error) {
 			continue
 		}
 		p, err := readPart(d, name)
+		if isMissing(err) {
+			continue // retention has just taken it
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -318,6 +321,10 @@ func (v *survey) tail(from int) error {
 	}
 	p := &v.parts[v.segment]
 	f, err := v.disk.OpenRead(p.name)
+	if isMissing(err) {
+		v.gone()
+		return nil
+	}
 	if err != nil {
 		return err
 	}
