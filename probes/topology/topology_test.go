@@ -3,7 +3,9 @@ package topology
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +21,25 @@ func TestThisMachine(t *testing.T) {
 	}
 	invariants(t, got)
 	t.Logf("online %v, allowed %v, %d cores, %d caches, doubts %q", got.Online, got.Allowed.CPUs, len(got.Cores), len(got.Caches), got.Doubts)
+}
+
+// TestRootReadsWhole reads a sysctl of several digits and this process's status
+// both ways.
+func TestRootReadsWhole(t *testing.T) {
+	root := Root("/")
+	for _, name := range []string{"proc/sys/kernel/sched_rt_runtime_us", "proc/sys/kernel/pid_max", "proc/sys/kernel/ostype"} {
+		want, err := os.ReadFile("/" + name)
+		if err != nil {
+			continue
+		}
+		got, err := fs.ReadFile(root, name)
+		if err != nil || string(got) != string(want) {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+		}
+		if text, ok := newReader(root).raw(name); !ok || text != string(want) {
+			t.Errorf("%s read small: %q, want %q", name, text, want)
+		}
+	}
 }
 
 // invariants holds what is true of every machine, however garbled its tree.
