@@ -58,8 +58,11 @@ func (c *committer) Offer() bool {
 
 // Step writes one group, if there is one to write.
 func (c *committer) Step(now cpu.Ticks) int {
-	if c.broken || c.every != 0 && !c.due(now) {
+	if c.broken {
 		return 0
+	}
+	if c.every != 0 && !c.due(now) {
+		return min(c.waiting, 1) // not idle: the thread may not sleep on a group that gathers
 	}
 	n, err := c.log.Commit()
 	if err != nil {
