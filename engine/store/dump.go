@@ -45,11 +45,12 @@ type Dumped struct {
 	CutIDs  uint64 // ids that the format had no room for, cut to 32 bits or left out
 }
 
-// Dump writes what is left to read from r to w, up to the log's end.
-func Dump(w io.Writer, r *Reader, f Format) (d Dumped, err error) {
+// Dump writes what is left to read from r to w, up to the log's end, or up to
+// the number of records given, if that is not 0.
+func Dump(w io.Writer, r *Reader, f Format, most uint64) (d Dumped, err error) {
 	var b []byte
-	for e := range r.All() {
-		cut := false
+	for (most == 0 || d.Records < most) && r.Next() {
+		e, cut := r.Entry(), false
 		switch f {
 		case JSONLines:
 			b, err = e.AppendJSON(b[:0])
@@ -113,7 +114,20 @@ func (e *Entry) AppendJSON(dst []byte) ([]byte, error) {
 		l.Base64 = e.Payload
 	}
 	b, err := json.Marshal(&l)
-	return append(dst, b...), err
+	return appendPrintable(dst, b), err
+}
+
+// appendPrintable escapes what JSON leaves as it is and a terminal may obey:
+// DEL and the control characters from U+0080 to U+009F.
+func appendPrintable(dst, text []byte) []byte {
+	for _, r := range string(text) {
+		if r >= 0x7f && r <= 0x9f {
+			dst = fmt.Appendf(dst, `\u%04x`, r)
+		} else {
+			dst = utf8.AppendRune(dst, r)
+		}
+	}
+	return dst
 }
 
 // appendFrame writes the entry as a v2 frame, or as a v1 frame without its id

@@ -3,7 +3,9 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"testing"
+	"unicode"
 
 	"eventstreamcore/engine/wire"
 )
@@ -19,7 +21,7 @@ func TestDump(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		n, err := Dump(&b, r, f)
+		n, err := Dump(&b, r, f, 0)
 		if err != nil || n.Records != 4 || n.CutIDs != cut {
 			t.Errorf("%v: %+v, %v", f, n, err)
 		}
@@ -47,5 +49,24 @@ func TestParseFormat(t *testing.T) {
 	}
 	if _, err := ParseFormat("xml"); err == nil {
 		t.Error("xml is a format")
+	}
+}
+
+// TestJSONIsPrintable: no control character of an event reaches a terminal.
+func TestJSONIsPrintable(t *testing.T) {
+	topic := "a\x1b[31m\x7f\u0085\u009b2J\n"
+	e := Entry{Topic: []byte(topic), Payload: []byte("\xff")}
+	b, err := e.AppendJSON(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range string(b) {
+		if unicode.IsControl(r) {
+			t.Errorf("%q has the control character %U", b, r)
+		}
+	}
+	var back struct{ Topic string }
+	if err := json.Unmarshal(b, &back); err != nil || back.Topic != topic {
+		t.Errorf("%s is read back as %q, %v", b, back.Topic, err)
 	}
 }

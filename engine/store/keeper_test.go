@@ -171,7 +171,7 @@ func TestNewerVersionIsRefused(t *testing.T) {
 
 func TestBadFolders(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Verify(dir); err != errNoLog {
+	if _, err := Verify(dir); err != ErrNoLog {
 		t.Errorf("an empty folder: %v", err)
 	}
 	if _, err := Verify(dir + "/none"); !os.IsNotExist(errors.Unwrap(err)) {

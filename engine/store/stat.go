@@ -22,7 +22,7 @@ type SegmentStat struct {
 	First, Last uint64 // sequences; Last is before First in an empty one
 	Bytes, Used int64  // of the file, and of that what is written; Used is 0 where that was not looked at
 	Created     time.Time
-	Problem     error // why its head cannot be used
+	Problem     string // why its head cannot be used, "" if it can
 }
 
 // ReadStat looks at the log in dir. It takes no lock and changes nothing.
@@ -43,11 +43,15 @@ func stat(d disk) (s Stat, err error) {
 		return s, err
 	}
 	if len(parts) == 0 {
-		return s, errNoLog
+		return s, ErrNoLog
 	}
 	for i := range parts {
 		p := &parts[i]
-		s.Segments = append(s.Segments, SegmentStat{Name: p.name, First: p.first, Bytes: p.size, Created: time.Unix(0, p.created), Problem: p.bad})
+		g := SegmentStat{Name: p.name, First: p.first, Bytes: p.size, Created: time.Unix(0, p.created)}
+		if p.bad != nil {
+			g.Problem = p.bad.Error()
+		}
+		s.Segments = append(s.Segments, g)
 		s.Bytes += p.size
 		if i > 0 {
 			s.Segments[i-1].Last = p.first - 1

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -31,6 +32,15 @@ func (d *Damage) String() string {
 		lost = fmt.Sprintf("sequences from %d on", d.First)
 	}
 	return fmt.Sprintf("%s: %s at offset %d: %v; %s", d.Segment, kind, d.At, d.Why, lost)
+}
+
+// MarshalJSON gives the reason as text.
+func (d Damage) MarshalJSON() ([]byte, error) {
+	type plain Damage
+	return json.Marshal(struct {
+		plain
+		Why string
+	}{plain(d), d.Why.Error()})
 }
 
 // What a damage can be, besides the reasons of a scanner.
