@@ -22,7 +22,9 @@ import (
 // of the id that its line's number does not say, so there is nothing to mistake
 // it for. It never calls an id known because a race was lost or a line is full.
 // It never forgets a claim in flight: if a line has eight of them, the next is
-// Crowded, and the caller goes on without the table or comes back.
+// Crowded, and the caller goes on without the table or comes back. It never adds
+// an id twice, however long a caller sleeps between two instructions, short of the
+// window.
 //
 // A word. The id goes through a bijection; the top bits of the result are the
 // number of the line, the others, the rest, are kept. That leaves as many bits
@@ -30,8 +32,8 @@ import (
 //
 //	rest    what the line's number does not say of the id
 //	state   2 bits: dead, claimed, committed
-//	tag     the generation it was written in, modulo 2 windows or more
-//	serial  counts the rewrites of this word, in the bits that are left
+//	serial  with the side, counts the rewrites of the word under one tag
+//	tag     the generation the id was put in, modulo two windows or more
 //	side    the top bit, flips with every rewrite of the word
 //
 // A line is a ring that needs no index. Its words are rewritten in order, and
@@ -74,12 +76,13 @@ import (
 // Not to find an id needs none of this: one that is there throughout the look-up
 // stays in its word and is met.
 //
-// "Unchanged" is judged by value. A word comes back to the same value only when
-// its line has been gone round a multiple of 2^(serial bits + 1) times with the same
-// id in the same place, all in one generation, and here between two instructions of
-// one call: 2,048 rounds with 64 MiB and a window of 60, eight in the smallest
-// table. Then an id might be added that the line holds already: a duplicate is let
-// through. Nothing else could go wrong.
+// "Unchanged" is judged by value, and that is enough because no word has the same
+// value twice. Its tag never goes back. Under one tag the serial goes up with every
+// second rewrite, from side 1 to side 0; where it would overflow under the present
+// tag, the word is not rewritten, and ids are Crowded until the next generation. A
+// line so takes 8*(2^(serial bits + 1) - 1) ids in one generation: 56 in the smallest
+// table, seven times what it can hold; 16,376 in 64 MiB with a window of 60. (Tags
+// come round after two windows; no call is taken to last that long.)
 //
 // Layout. The caller's words hold the lines. In the struct: settings, written by
 // NewDedup only; generation and youngest, read by everybody and written once a
@@ -95,13 +98,13 @@ type Dedup struct {
 	rest   uint64         // mask of the rest
 	tags   uint64         // mask of a tag at bit 0
 	serial uint64         // mask of the serial
-	one    uint64         // 1 in the serial
 	window uint64         // generations
 
-	shift   uint8 // a mixed id, shifted right by this, is the number of its line
-	stateAt uint8 // the bit where the state starts
-	tagAt   uint8 // the bit where the tag starts
-	_       cpu.Pad
+	shift    uint8 // a mixed id, shifted right by this, is the number of its line
+	stateAt  uint8 // the bits where the fields start
+	serialAt uint8
+	tagAt    uint8
+	_        cpu.Pad
 
 	generation atomic.Uint64
 	youngest   atomic.Uint64 // age of the youngest that was pushed out in this generation; more than window is none
@@ -128,7 +131,7 @@ const (
 	Fresh     Outcome = iota // not known until now: it is the caller's
 	Duplicate                // committed before, within the window
 	InFlight                 // claimed by another, who has not yet said how it went
-	Crowded                  // not known, and no room: eight claims are in flight in its line
+	Crowded                  // not known, and no room for it at the moment
 )
 
 func (o Outcome) String() string {
@@ -168,18 +171,17 @@ func NewDedup(words []uint64, window int) *Dedup {
 	}
 	clear(words)
 	lineBits := bits.Len(uint(len(words)/lineWords)) - 1
-	tagBits := tagBits(window)
-	one := uint64(1) << (64 - lineBits + stateBits + tagBits)
+	stateAt, tagAt := 64-lineBits, 64-sideBits-tagBits(window)
 	d := &Dedup{
-		lines:   base,
-		rest:    1<<(64-lineBits) - 1,
-		tags:    1<<tagBits - 1,
-		serial:  sideBit - one,
-		one:     one,
-		window:  uint64(window),
-		shift:   uint8(64 - lineBits),
-		stateAt: uint8(64 - lineBits),
-		tagAt:   uint8(64 - lineBits + stateBits),
+		lines:    base,
+		rest:     1<<stateAt - 1,
+		tags:     1<<tagBits(window) - 1,
+		serial:   1<<tagAt - 1<<(stateAt+stateBits),
+		window:   uint64(window),
+		shift:    uint8(64 - lineBits),
+		stateAt:  uint8(stateAt),
+		serialAt: uint8(stateAt + stateBits),
+		tagAt:    uint8(tagAt),
 	}
 	d.youngest.Store(d.window + 1)
 	d.before.Store(d.window + 1)
@@ -259,21 +261,31 @@ func (d *Dedup) put(m, state uint64) Outcome {
 			continue // the line moved on: see above
 		}
 		now := d.generation.Load()
-		live := d.live(old, now)
+		age, live := d.age(old, now), d.live(old, now)
+		next, serial := d.word(m, state, now), d.count(old)
+		if age != 0 {
+			serial = 0
+		}
+		keep, stuck := false, false
 		if live {
-			spare, stuck := d.survey(l, now)
-			if spare || d.stateOf(old) == claimed { // it stays, and has had its turn
-				if l[k].CompareAndSwap(old, d.next(old)|old&(d.one-1)) && stuck {
-					return Crowded
-				}
-				continue
+			if keep, stuck = d.survey(l, old, now); keep { // it stays, and has had its turn
+				next, serial = d.again(old, now)
 			}
 		}
-		if l[k].CompareAndSwap(old, d.next(old)|d.word(m, state, now)) {
-			if live {
-				d.evicted(d.age(old, now))
-			}
+		if serial > d.serial {
+			return Crowded
+		}
+		if !l[k].CompareAndSwap(old, next|serial|^old&sideBit) {
+			continue
+		}
+		switch {
+		case !keep && live:
+			d.evicted(age)
 			return Fresh
+		case !keep:
+			return Fresh
+		case stuck:
+			return Crowded
 		}
 	}
 }
@@ -286,11 +298,22 @@ func edge(side, ones uint64) uint64 {
 
 // word is an id's word but for serial and side.
 func (d *Dedup) word(m, state, generation uint64) uint64 {
-	return m&d.rest | (state|generation&d.tags<<stateBits)<<(d.stateAt&63)
+	return m&d.rest | state<<(d.stateAt&63) | generation&d.tags<<(d.tagAt&63)
 }
 
-// next is the serial and the side of what follows w in its place.
-func (d *Dedup) next(w uint64) uint64 { return (w+d.one)&d.serial | ^w&sideBit }
+// count is the serial, in place, that follows w's under the same tag. One larger
+// than the mask is one too many.
+func (d *Dedup) count(w uint64) uint64 { return w&d.serial + w>>63<<(d.serialAt&63) }
+
+// again is the word, and the serial in place, for keeping what is in w. When the
+// serial is used up it goes on under the present tag: its id is then remembered for
+// longer than was asked.
+func (d *Dedup) again(w, now uint64) (next, serial uint64) {
+	if serial = d.count(w); serial > d.serial && d.age(w, now) != 0 {
+		return d.word(w, d.stateOf(w), now), 0
+	}
+	return w &^ (d.serial | sideBit), serial
+}
 
 func (d *Dedup) stateOf(w uint64) uint64 { return w >> (d.stateAt & 63) & stateMask }
 
@@ -317,11 +340,11 @@ func (d *Dedup) outcome(w uint64) Outcome {
 // live reports whether w is in use.
 func (d *Dedup) live(w, now uint64) bool { return d.stateOf(w) != dead && d.age(w, now) <= d.window }
 
-// survey looks for a word that is not in use, and whether all are claims in
-// flight. What it finds held at one moment, when it began, provided that the word
-// at the edge is not rewritten until the swap: since then no word was, and states
-// go only downhill.
-func (d *Dedup) survey(l *line, now uint64) (spare, stuck bool) {
+// survey tells whether the word at the edge, which is live, must be kept, and
+// whether the line is stuck: eight claims in flight. What it tells was so at the
+// moment when it began, provided that the word at the edge is not rewritten until
+// the swap: then no other was either, and states go only downhill.
+func (d *Dedup) survey(l *line, edge, now uint64) (keep, stuck bool) {
 	stuck = true
 	for i := range l {
 		w := l[i].Load()
@@ -330,7 +353,7 @@ func (d *Dedup) survey(l *line, now uint64) (spare, stuck bool) {
 		}
 		stuck = stuck && d.stateOf(w) == claimed
 	}
-	return false, stuck
+	return d.stateOf(edge) == claimed, stuck
 }
 
 // settle gives the claim on a mixed id its final state. The word stays where it
@@ -344,7 +367,11 @@ func (d *Dedup) settle(m, state uint64) bool {
 			if (w^m)&d.rest != 0 || d.outcome(w) != InFlight {
 				break
 			}
-			if l[i].CompareAndSwap(w, w&^(d.one-1)|d.word(m, state, d.generation.Load())) {
+			now, serial := d.generation.Load(), w&d.serial
+			if d.age(w, now) != 0 {
+				serial = 0
+			}
+			if l[i].CompareAndSwap(w, d.word(m, state, now)|serial|w&sideBit) {
 				return true
 			}
 		}

@@ -32,7 +32,8 @@ func (d *Dedup) Advance() {
 	d.generation.Store(next)
 }
 
-// Sweep visits the next n lines and marks dead what has outlived the window. It
+// Sweep visits the next n lines, marks dead what has outlived the window, and
+// clears its serial, lest it be counted on when the tag comes round. It
 // says how many ids that were. Small portions, often, keep it out of the way: for
 // 64 MiB and an hour, 600 lines a second do. Same goroutine as Advance.
 func (d *Dedup) Sweep(n int) (expired int) {
@@ -41,10 +42,11 @@ func (d *Dedup) Sweep(n int) (expired int) {
 		l := d.lineAt(uint64(d.sweep.at))
 		for i := range l {
 			w := l[i].Load()
-			if d.stateOf(w) == dead || d.age(w, now) <= d.window {
+			spent := w &^ (stateMask<<d.stateAt | d.serial)
+			if d.age(w, now) <= d.window || w == spent {
 				continue
 			}
-			if l[i].CompareAndSwap(w, w&^(stateMask<<d.stateAt)) { // else it was just rewritten
+			if l[i].CompareAndSwap(w, spent) && d.stateOf(w) != dead { // else it was just rewritten
 				expired++
 			}
 		}
