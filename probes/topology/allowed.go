@@ -59,9 +59,14 @@ func (t *Topology) Usable() List {
 	return within
 }
 
-// statusList is a list of this process's status.
+// statusList is a list of the calling thread's status. The process's own is
+// that of its first thread, which a pinned goroutine may have left pinned; a
+// captured tree has only that.
 func (r *reader) statusList(key string) *List {
-	text, _ := r.raw("proc/self/status")
+	text, ok := r.raw("proc/thread-self/status")
+	if !ok {
+		text, _ = r.raw("proc/self/status")
+	}
 	for line := range strings.Lines(text) {
 		if value, found := strings.CutPrefix(line, key+":"); found {
 			if list, ok := r.parse("proc/self/status", value, ParseList); ok {
