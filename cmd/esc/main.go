@@ -83,8 +83,12 @@ func newRoot() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitUsage, err) })
-	root.AddCommand(newServeCommand(), newLoadCommand(), newBenchCommand(), newReportCommand(), newCompareCommand(),
-		newGateCommand(), newVerifyCommand(), newVersionCommand())
+	root.AddCommand(
+		newServeCommand(), newLoadCommand(), newLogCommand(),
+		newBenchCommand(), newProbeCommand(), newPlanCommand(),
+		newReportCommand(), newCompareCommand(), newGateCommand(), newVerifyCommand(),
+		newVersionCommand(),
+	)
 	return root
 }
 

@@ -127,7 +127,7 @@ func loadProcess(t *testing.T, spec drive.Spec, flags ...string) (report drive.R
 // compareLog reads the log and holds it against what spec sent, event by event.
 func compareLog(t *testing.T, data string, spec drive.Spec, sent uint64) {
 	t.Helper()
-	r, err := store.NewReader(eventsDir(data))
+	r, err := store.NewReader(store.EventsDir(data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestServeStoresWhatLoadSends(t *testing.T) {
 				t.Errorf("sent %d; %s", report.Sent, p.stdout.String())
 			}
 			compareLog(t, data, spec, report.Sent)
-			verified, err := store.Verify(eventsDir(data))
+			verified, err := store.Verify(store.EventsDir(data))
 			if err != nil || verified.Records != 20000 || !verified.Sealed || len(verified.Damages) > 0 {
 				t.Errorf("verify: %+v, %v", verified, err)
 			}

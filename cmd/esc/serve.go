@@ -55,7 +55,7 @@ func (f serveFlags) config(messages io.Writer) (cfg engine.Config, err error) {
 		return cfg, usage("--data is missing: name the folder for the log")
 	}
 	cfg = engine.Default(f.data)
-	cfg.Log.Dir, cfg.Log.SegmentBytes = eventsDir(f.data), f.segment
+	cfg.Log.Dir, cfg.Log.SegmentBytes = store.EventsDir(f.data), f.segment
 	cfg.TCP.Address, cfg.TCP.Insecure = f.addr, f.insecure
 	cfg.Publishers, cfg.Drain = 0, f.drain
 	cfg.Logger = slog.New(slog.NewTextHandler(messages, nil))
@@ -131,6 +131,3 @@ func printServed(w io.Writer, e *engine.Engine, took time.Duration) {
 }
 
 func ns(n int64) time.Duration { return time.Duration(n) }
-
-// eventsDir is where the log of events lies in a data folder (FORMATS).
-func eventsDir(data string) string { return data + "/events" }
