@@ -94,12 +94,29 @@ func checkRow(t *testing.T, r record.Row) {
 			}
 		}
 	}
+	checkWays(t, r)
 	if len(r.Placed) > 0 {
 		for _, p := range r.Placed {
 			if len(p.Allowed) != 1 || p.Allowed[0] != p.CPU {
 				t.Errorf("%s: %s was to run on CPU %d and may run on %v", r.Name(), p.Role, p.CPU, p.Allowed)
 			}
 		}
+	}
+}
+
+// checkWays wants of an open loop's row what it must have besides.
+func checkWays(t *testing.T, r record.Row) {
+	t.Helper()
+	for _, trial := range r.Valid() {
+		if len(r.Distributions) > 0 {
+			checkPercentiles(t, trial)
+		}
+	}
+	if strings.HasSuffix(r.Name(), "span=intended-stored") && len(r.Valid()) > 0 && (len(r.Intervals) == 0 || len(r.Waterfalls) != 2) {
+		t.Errorf("%s: %d intervals, %d waterfalls", r.Name(), len(r.Intervals), len(r.Waterfalls))
+	}
+	if strings.HasSuffix(r.Name(), "load=sweep") && len(r.Loads) != 1+len(sweepShares) {
+		t.Errorf("%s: %d rates", r.Name(), len(r.Loads))
 	}
 }
 
