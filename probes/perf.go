@@ -1,6 +1,9 @@
 package probes
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Count is one performance counter over an interval. Where the PMU had fewer
 // counters than were asked for, the kernel took turns: Value is scaled up, and
@@ -59,4 +62,46 @@ func Of(counts []Count, name string) (Count, bool) {
 // paranoidError says what the kernel forbids and what would allow it.
 func paranoidError(level string) error {
 	return fmt.Errorf("performance counters are forbidden (kernel.perf_event_paranoid is %s): allow them with 'sysctl kernel.perf_event_paranoid=1', or give the program CAP_PERFMON: setcap cap_perfmon+ep FILE", level)
+}
+
+// PerfSurvey is what this machine counts, shown on two walks whose misses are
+// known: over 4 KiB, and over 64 MiB.
+type PerfSurvey struct {
+	PMU     string   `json:"pmu"`   // "" is none
+	Walks   int      `json:"walks"` // loads in each
+	Near    []Count  `json:"near"`
+	Far     []Count  `json:"far"`
+	Missing []string `json:"missing"`
+}
+
+// perfWalk is how many loads are counted: enough for the counting itself not to
+// show.
+const perfWalk = 1 << 18
+
+// SurveyPerf counts around a walk that hits the nearest cache and one that
+// misses them all, on CPU on. An error says what forbids counting and how to
+// allow it.
+func SurveyPerf(on int) (p PerfSurvey, err error) {
+	p = PerfSurvey{Walks: perfWalk, PMU: findPMU(), Missing: []string{}}
+	var inner error
+	err = pinned(on, func() {
+		for _, walked := range []struct {
+			bytes int
+			into  *[]Count
+		}{{4 << 10, &p.Near}, {64 << 20, &p.Far}} {
+			memory, err := newPages(walked.bytes, anyNode)
+			if err != nil {
+				inner = err
+				return
+			}
+			links := memory.links()
+			chain(links)
+			at := walk(links, 0, len(links)/4)
+			*walked.into, p.Missing, err = Counted(func() { at = walk(links, at, perfWalk) })
+			if inner = errors.Join(err, memory.release()); inner != nil {
+				return
+			}
+		}
+	})
+	return p, errors.Join(err, inner)
 }

@@ -150,7 +150,7 @@ func (c *Counters) closeAll() (err error) {
 }
 
 func counted(f func()) (counts []Count, missing []string, err error) {
-	runtime.LockOSThread()
+	runtime.LockOSThread() // nests: a thread that was pinned stays so
 	defer runtime.UnlockOSThread()
 	c, err := openCounters()
 	if err != nil {

@@ -57,6 +57,24 @@ func TestCountersCount(t *testing.T) {
 	t.Logf("%+v", counts)
 }
 
+// TestSurveyPerf: where there is a PMU, a walk over 64 MiB misses and
+// one over 4 KiB does not.
+func TestSurveyPerf(t *testing.T) {
+	_, cpus := calibrated(t)
+	p, err := SurveyPerf(cpus[0])
+	if err != nil {
+		t.Skip(err)
+	}
+	near, ok := Of(p.Near, "l1d-load-misses")
+	far, okFar := Of(p.Far, "l1d-load-misses")
+	if ok && okFar && near.Share > 0.5 && far.Share > 0.5 && far.Value < 10*near.Value {
+		t.Errorf("misses near %v, far %v", near.Value, far.Value)
+	}
+	if (p.PMU == "") != strings.Contains(strings.Join(p.Missing, ";"), "no PMU") {
+		t.Errorf("PMU %q, missing %q", p.PMU, p.Missing)
+	}
+}
+
 func TestScale(t *testing.T) {
 	for _, test := range []struct {
 		value, enabled, running uint64

@@ -28,6 +28,7 @@ type Survey struct {
 	Kernel    []Floor            `json:"kernel,omitempty"`
 	Network   []Floor            `json:"network,omitempty"`
 	Disk      []Floor            `json:"disk,omitempty"`
+	Perf      *PerfSurvey        `json:"perf,omitempty"`
 	Jitter    []Jitter           `json:"jitter,omitempty"`
 	Calm      []Jitter           `json:"jitter_without_preemption,omitempty"` // the runtime's timer off
 	Missing   []string           `json:"missing"`
@@ -87,6 +88,7 @@ var parts = []part{
 	{"kernel", 2 * time.Second, (*Session).takeKernel},
 	{"net", 2 * time.Second, (*Session).takeNetwork},
 	{"disk", 3 * time.Second, (*Session).takeDisk},
+	{"perf", 0, (*Session).takePerf},
 	{"jitter", 10 * time.Second, (*Session).takeJitter},
 }
 
@@ -263,6 +265,17 @@ func (s *Session) takeDisk(into *Survey, budget time.Duration) (err error) {
 	return err
 }
 
+// takePerf takes no budget: two walks of known length.
+func (s *Session) takePerf(into *Survey, _ time.Duration) error {
+	p, err := SurveyPerf(s.CPUs[0])
+	if err != nil {
+		into.Missing = append(into.Missing, "perf: "+err.Error())
+		return nil
+	}
+	into.Perf = &p
+	return nil
+}
+
 func (s *Session) takeJitter(into *Survey, budget time.Duration) (err error) {
 	duration := s.Jitter
 	if duration == 0 {
@@ -280,5 +293,5 @@ func (s *Session) takeJitter(into *Survey, budget time.Duration) (err error) {
 
 // Measured reports whether any part was measured.
 func (v Survey) Measured() bool {
-	return v.Clock != nil || v.Fitness != nil || v.Transfers != nil || len(v.Curves)+len(v.Atomics)+len(v.Kernel)+len(v.Network)+len(v.Disk)+len(v.Jitter) > 0
+	return v.Clock != nil || v.Fitness != nil || v.Transfers != nil || v.Perf != nil || len(v.Curves)+len(v.Atomics)+len(v.Kernel)+len(v.Network)+len(v.Disk)+len(v.Jitter) > 0
 }

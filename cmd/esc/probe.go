@@ -33,6 +33,7 @@ var probeParts = []struct{ name, short string }{
 	{"atomics", "Atomic operations, alone and contended"},
 	{"kernel", "System calls, page faults, huge pages, wake-ups"},
 	{"net", "Loopback round trips, TCP and UDP, asleep and polling"},
+	{"perf", "What the CPU's performance counters count, and what forbids them"},
 	{"disk", "Writes, syncs and O_DIRECT on a filesystem"},
 }
 

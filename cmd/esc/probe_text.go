@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -202,6 +203,7 @@ func surveyText(w io.Writer, v probes.Survey, t *topology.Topology) error {
 	floorLines(p, "kernel", v.Kernel)
 	floorLines(p, "loopback, 64 bytes there and back", v.Network)
 	floorLines(p, "disk, 4 KiB a write", v.Disk)
+	perfLines(p, v.Perf)
 	if err := p.Flush(); err != nil {
 		return err
 	}
@@ -278,6 +280,31 @@ func curveLines(p page, curves []probes.Curve) {
 			p.row("  "+chart.Bytes(int64(pt.Bytes)), interval(pt.Latency), perSecond(pt.Read), perSecond(pt.Write), perSecond(pt.Copy))
 		}
 	}
+}
+
+func perfLines(p page, perf *probes.PerfSurvey) {
+	if perf == nil {
+		return
+	}
+	p.title("performance counters, a load of %d in random order", perf.Walks)
+	p.row("  counter", "over 4 KiB", "over 64 MiB")
+	for _, near := range perf.Near {
+		far, _ := probes.Of(perf.Far, near.Name)
+		p.row("  "+near.Name, perLoad(near, perf.Walks), perLoad(far, perf.Walks))
+	}
+	for _, m := range perf.Missing {
+		p.row("  missing", m)
+	}
+}
+
+// perLoad is a count for each load, with a mark where it was estimated from part
+// of the time.
+func perLoad(c probes.Count, loads int) string {
+	text := strconv.FormatFloat(c.Value/float64(loads), 'g', 3, 64)
+	if c.Share < 1 {
+		text += fmt.Sprintf(" (counted %.0f %% of the time)", c.Share*100)
+	}
+	return text
 }
 
 func perSecond(r probes.Rate) string { return chart.SI(r.PerSecond) + "B/s" }

@@ -18,6 +18,8 @@ func (r *reader) readCPUs(t *Topology) error {
 		t.Online = r.onlineWithFolder(t.CPUDirs, online)
 	case len(t.CPUDirs) > 0:
 		t.Online = t.CPUDirs.filter(r.switchedOn)
+	case r.fromCPUInfo(t):
+		return nil
 	default:
 		return fmt.Errorf("the root %w", ErrNoMachine)
 	}
@@ -120,7 +122,11 @@ func (r *reader) partition(what string, online List, said map[int]shared) []shar
 // readGroups finds packages, dies, clusters and cores; it returns each CPU's die.
 func (r *reader) readGroups(t *Topology) (die map[int]*int) {
 	t.Packages, t.Dies, t.Clusters, t.Cores = []Group{}, []Group{}, []Group{}, []Core{}
-	for _, g := range r.partition("package", t.Online, r.topologyOf(t.Online, "physical_package_id", "package_cpus", "package_cpus_list", "core_siblings", "core_siblings_list")) {
+	packages := r.packages
+	if packages == nil {
+		packages = r.topologyOf(t.Online, "physical_package_id", "package_cpus", "package_cpus_list", "core_siblings", "core_siblings_list")
+	}
+	for _, g := range r.partition("package", t.Online, packages) {
 		t.Packages = append(t.Packages, Group{ID: g.id, CPUs: g.cpus})
 	}
 	t.Dies = r.dies(t)
@@ -182,7 +188,10 @@ func (r *reader) readCores(t *Topology) {
 			pkg[c], number[c] = g.ID, i
 		}
 	}
-	said := r.topologyOf(t.Online, "core_id", "core_cpus", "core_cpus_list", "thread_siblings", "thread_siblings_list")
+	said := r.cores
+	if said == nil {
+		said = r.topologyOf(t.Online, "core_id", "core_cpus", "core_cpus_list", "thread_siblings", "thread_siblings_list")
+	}
 	id := map[int]*int{}
 	for c, g := range said {
 		id[c] = g.id
