@@ -46,7 +46,7 @@ func (r request) do(d *Dedup) int {
 
 // step is what the request answers in a state of its id, and the state after it.
 func (r request) step(state uint64) (answer int, after uint64) {
-	known := int([...]Outcome{dead: Fresh, claimed: InFlight, committed: Duplicate}[state])
+	known := int([...]Outcome{Fresh, InFlight, Duplicate}[state>>stateAt])
 	switch {
 	case r.verb == verbContains:
 		return int(b2u(state == committed)), state

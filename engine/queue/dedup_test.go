@@ -31,7 +31,7 @@ func (e entry) live(now, window uint64) bool { return e.state != dead && now-e.w
 
 func (d *mapDedup) look(id uint64) Outcome {
 	e := d.ids[id]
-	return [...]Outcome{dead: Fresh, claimed: InFlight, committed: Duplicate}[e.state*b2u(e.live(d.now, d.window))]
+	return [...]Outcome{Fresh, InFlight, Duplicate}[e.state>>stateAt*b2u(e.live(d.now, d.window))]
 }
 
 func b2u(b bool) uint64 {
@@ -53,7 +53,7 @@ func (d *mapDedup) settle(id, state uint64) bool {
 	if d.look(id) != InFlight {
 		return false
 	}
-	d.ids[id] = entry{id, d.now, state}
+	d.ids[id] = entry{id, d.ids[id].written, state}
 	return true
 }
 
@@ -131,7 +131,7 @@ func (l *ringLine) find(id uint64) *entry {
 
 func (l *ringLine) put(id, state uint64) Outcome {
 	if e := l.find(id); e != nil {
-		return [...]Outcome{claimed: InFlight, committed: Duplicate}[e.state]
+		return [...]Outcome{Fresh, InFlight, Duplicate}[e.state>>stateAt]
 	}
 	inFlight := l.count(claimed)
 	if inFlight == lineWords {
@@ -155,7 +155,7 @@ func (l *ringLine) settle(id, state uint64) bool {
 	if e == nil || e.state != claimed {
 		return false
 	}
-	e.state, e.written = state, l.now
+	e.state = state
 	return true
 }
 
@@ -163,7 +163,7 @@ func (l *ringLine) settle(id, state uint64) bool {
 // is pushed out, in which order, and what is Crowded.
 func TestDedupFullLine(t *testing.T) {
 	const window = 3
-	d := NewDedup(alignedWords(1<<15), window) // the serial never overflows
+	d := NewDedup(alignedWords(1<<20), window) // the serial never overflows
 	d.startAt(nearWrap)
 	twin := &ringLine{words: make([]entry, lineWords), now: nearWrap, window: window}
 	ids := d.idsOfLines(1, 14)
@@ -249,13 +249,13 @@ func TestDedupSweepCounts(t *testing.T) {
 	for id := range uint64(100) {
 		d.Insert(id)
 	}
-	if n := d.Sweep(d.sweep.lines); n != 0 {
+	if n := d.Sweep(d.keeper.lines); n != 0 {
 		t.Errorf("swept %d ids within their window", n)
 	}
 	for range 4 {
 		d.Advance()
 	}
-	if n := d.Sweep(2 * d.sweep.lines); n != 100 {
+	if n := d.Sweep(2 * d.keeper.lines); n != 100 {
 		t.Errorf("swept %d of 100 ids past their window", n)
 	}
 }
@@ -265,13 +265,13 @@ func TestDedupSweepCounts(t *testing.T) {
 func TestDedupSweepIsEnough(t *testing.T) {
 	const window = 60
 	d := smallest(window)
-	share := 2*d.sweep.lines/window + 1
+	share := 2*d.keeper.lines/window + 1
 	swept := 0
 	for range 1000 {
 		d.Sweep(share)
-		swept = (swept + share) % d.sweep.lines
-		if d.Advance(); d.sweep.at != swept {
-			t.Fatalf("Advance swept on from line %d to %d", swept, d.sweep.at)
+		swept = (swept + share) % d.keeper.lines
+		if d.Advance(); d.keeper.at != swept {
+			t.Fatalf("Advance swept on from line %d to %d", swept, d.keeper.at)
 		}
 	}
 }
@@ -282,13 +282,13 @@ func TestDedupFields(t *testing.T) {
 	for _, window := range []int{1, 2, 3, 4, 7, 8, 60, 1000} {
 		for words := MinDedupWords(window); words <= max(1<<16, MinDedupWords(window)); words *= 2 {
 			d := NewDedup(alignedWords(words), window)
-			sum := d.rest + stateMask<<d.stateAt + d.serial + d.tags<<d.tagAt + sideBit
-			or := d.rest | stateMask<<d.stateAt | d.serial | d.tags<<d.tagAt | sideBit
+			sum := d.rest + d.serial + d.tag + stateMask + sideBit
+			or := d.rest | d.serial | d.tag | stateMask | sideBit
 			if sum != ^uint64(0) || or != ^uint64(0) {
 				t.Errorf("window %d, %d words: the fields overlap or leave gaps: %+v", window, words, d)
 			}
-			if d.tags < 2*uint64(window)+1 {
-				t.Errorf("window %d: tags up to %d", window, d.tags)
+			if last := d.tag >> d.keeper.tagAt; last < 2*uint64(window)+1 {
+				t.Errorf("window %d: tags up to %d", window, last)
 			}
 			if words == MinDedupWords(window) && bits.OnesCount64(d.serial) != serialBitsMin {
 				t.Errorf("window %d: serial %#x in the smallest table", window, d.serial)
@@ -343,7 +343,7 @@ func TestDedupNeverRepeatsAValue(t *testing.T) {
 func TestDedupOverflow(t *testing.T) {
 	d := smallest(60)
 	ids := d.idsOfLines(1, 300)
-	round := int(d.tags) + 1
+	round := int(d.tag>>d.keeper.tagAt) + 1
 	for generation := range round + 2 {
 		if generation <= 1 || generation == round+1 {
 			taken := 0
@@ -352,8 +352,9 @@ func TestDedupOverflow(t *testing.T) {
 					taken++
 				}
 			}
-			if most := lineWords << (serialBitsMin + 1); taken > most || taken < most-lineWords {
-				t.Errorf("generation %d: took %d ids, want %d to %d", generation, taken, most-lineWords, most)
+			most := lineWords << (serialBitsMin + 1) // each word each serial on each side, less one or two
+			if least := most - 2*lineWords; taken > most || taken < least {
+				t.Errorf("generation %d: took %d ids, want %d to %d", generation, taken, least, most)
 			}
 		}
 		d.Advance()
@@ -465,10 +466,10 @@ func TestOutcomeNames(t *testing.T) {
 func TestDedupLayout(t *testing.T) {
 	var d Dedup
 	apart(t, "Dedup", unsafe.Sizeof(d), []span{
-		{"settings", unsafe.Offsetof(d.lines), unsafe.Offsetof(d.tagAt) + 1},
-		{"generation", unsafe.Offsetof(d.generation), unsafe.Offsetof(d.before) + 8},
+		{"settings", unsafe.Offsetof(d.lines), unsafe.Offsetof(d.shift) + 1},
+		{"now", unsafe.Offsetof(d.now), unsafe.Offsetof(d.before) + 8},
 		{"evictions", unsafe.Offsetof(d.evictions), unsafe.Offsetof(d.evictions) + 8},
-		{"sweep", unsafe.Offsetof(d.sweep), unsafe.Offsetof(d.sweep) + unsafe.Sizeof(d.sweep)},
+		{"keeper", unsafe.Offsetof(d.keeper), unsafe.Offsetof(d.keeper) + unsafe.Sizeof(d.keeper)},
 	})
 }
 
