@@ -148,13 +148,14 @@ func TestKill(t *testing.T) {
 	}
 	for mode := range modes {
 		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			n := uint64(0)
 			for cycle := range cycles / int(modes) {
 				if cycle%40 == 0 {
 					dir = t.TempDir()
 				}
-				last, err := killOnce(dir, mode, time.Duration(rand.IntN(8000))*time.Microsecond)
+				last, err := killOnce(dir, mode, time.Duration(rand.IntN(5000))*time.Microsecond)
 				if err == nil {
 					err = survived(dir, last)
 				}

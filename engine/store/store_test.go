@@ -12,8 +12,8 @@ import (
 
 // slot is memory for one event.
 type slot struct {
-	h    event.Header
-	data [4096]byte
+	h event.Header
+	_ [4096]byte // topic and body
 }
 
 // newEvent fills a slot with an event and seals it.

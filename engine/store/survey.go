@@ -225,7 +225,7 @@ func (v *survey) group(i int, s *scanner, at int64) (end int64, found bool, err 
 		if _, found, err = s.search(at+align, expected+1); err != nil || !found {
 			return 0, false, err
 		}
-		if g, why, err = v.again(s, at, expected); err != nil {
+		if g, why, found, err = v.again(s, at, expected); err != nil || !found {
 			return 0, false, err
 		}
 	}
@@ -246,20 +246,17 @@ func (v *survey) group(i int, s *scanner, at int64) (end int64, found bool, err 
 
 // again looks a second time, now that something whole was seen further on: a
 // live log's group may have been completed meanwhile. If it is still bad, g is
-// the group further on.
-func (v *survey) again(s *scanner, at int64, first uint64) (g span, why, err error) {
+// the group further on, if that is still there.
+func (v *survey) again(s *scanner, at int64, first uint64) (g span, why error, found bool, err error) {
 	if err := s.refresh(); err != nil {
-		return g, nil, err
+		return g, nil, false, err
 	}
 	g, why, err = v.expect(s, at, first)
 	if why == nil || err != nil {
-		return g, why, err
+		return g, why, err == nil, err
 	}
-	g, found, err := s.search(at+align, first+1)
-	if err == nil && !found {
-		err = errChanged
-	}
-	return g, why, err
+	g, found, err = s.search(at+align, first+1)
+	return g, why, found, err
 }
 
 // expect reads the group at an offset and holds it against the one before.

@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	retryEvery   = 100 * time.Millisecond // how soon a full disk is tried again
-	reserveShare = 8                      // a segment whose last eighth is begun is about to end
+	retryEvery   = 50 * time.Millisecond // how soon a full disk is tried again
+	reserveShare = 8                     // a segment whose last eighth is begun is about to end
 )
 
 // writer is the committer's side of a Log: the segment being written and where
@@ -24,7 +24,7 @@ type writer struct {
 
 // Commit writes the group offered, if there is one, syncs it as the mode says,
 // and frees its batch: n records, 0 if none was offered or the disk is full
-// (see Full; it is tried again at most every 100 ms). Mode group syncs here,
+// (see Full; it is tried again at most every 50 ms). Mode group syncs here,
 // mode interval in a goroutine. After an error the log takes nothing more. The
 // committer calls it.
 func (l *Log) Commit() (n int, err error) {
