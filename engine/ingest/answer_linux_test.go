@@ -187,6 +187,17 @@ func TestRejections(t *testing.T) {
 	}
 }
 
+// TestNoOneAnswers: without a stage that answers, asking is refused.
+func TestNoOneAnswers(t *testing.T) {
+	s := serve(t, newRig(t, 64, testClasses), nil)
+	c := s.dial(t)
+	c.Write(asking(4, event.High).Append(nil))
+	want := wire.Answer{ID: 4, Outcome: wire.Rejected, Reason: wire.ReasonUnavailable}
+	if a := s.heard(t, c, 1)[0]; a != want {
+		t.Errorf("heard %+v, want %+v", a, want)
+	}
+}
+
 // TestMalformedIsAnswered, in a connection that speaks v2, and then closed.
 func TestMalformedIsAnswered(t *testing.T) {
 	bad := asking(7, event.Low).Append(nil)

@@ -22,6 +22,7 @@ func prioritised(topic string, p event.Priority, size int) *wire.Frame {
 // asks is told.
 func TestPause(t *testing.T) {
 	s := serve(t, newRig(t, 64, testClasses), nil)
+	s.stage(t)
 	s.tcp.Gate.Paused.Store(true)
 	medium, high, asks := s.dial(t), s.dial(t), s.dial(t)
 	medium.Write(prioritised("c", event.Critical, 0).Append(prioritised("b", event.Medium, 0).Append(prioritised("a", event.High, 0).Append(nil))))
@@ -140,21 +141,22 @@ func TestHold(t *testing.T) {
 	s.until(t, "both are in", func() bool { return len(s.events) == 3 })
 }
 
-// TestAShutGateMakesNoOneLate keeps it shut for longer than a frame may take.
+// TestAShutGateMakesNoOneLate keeps it shut for longer than a frame may take,
+// and the frame is longer than what the kernel holds of it.
 func TestAShutGateMakesNoOneLate(t *testing.T) {
 	s := serve(t, newRig(t, 64, testClasses), func(c *Config) { c.Limits.Completion = 200 * time.Millisecond })
 	c := s.dial(t)
-	whole := frame("t", nil).Append(nil)
-	c.Write(append(whole, whole[:5]...))
-	s.until(t, "the first is in", func() bool { return len(s.events) == 1 })
+	c.SetWriteBuffer(64 << 10)
+	whole := frame("t", make([]byte, 1_000_000)).Append(nil)
+	c.Write(whole[:100])
+	s.until(t, "its beginning is in", func() bool { return len(s.worker.conns) == 1 && len(s.worker.conns[0].carry) == 100 })
 	s.tcp.Gate.Hold.Store(true)
-	s.worker.Step(cpu.Now())
-	c.Write(whole[5:])
+	go c.Write(whole[100:])
 	for began := time.Now(); time.Since(began) < 500*time.Millisecond; {
 		s.worker.Step(cpu.Now())
 	}
 	s.tcp.Gate.Hold.Store(false)
-	s.until(t, "the second is in", func() bool { return len(s.events) == 2 })
+	s.until(t, "all of it is in", func() bool { return len(s.events) == 1 })
 }
 
 // TestRefusedFramesAllocateNothing: whoever sends what is refused costs no memory.

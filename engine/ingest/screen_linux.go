@@ -56,7 +56,7 @@ func (w *Worker) objection(c *conn, asks bool) wire.Reason {
 	switch {
 	case int(f.Priority) > c.cap:
 		return wire.ReasonPriority
-	case asks && wire.LevelOf(f.Flags) > w.tcp.config.Promise.Level:
+	case asks && (wire.LevelOf(f.Flags) > w.tcp.config.Promise.Level || len(w.answers) == 0):
 		return wire.ReasonUnavailable
 	case w.paused && f.Priority.Lane() == event.LaneTransactional:
 		return wire.ReasonPaused
