@@ -40,8 +40,17 @@ type ClockSurvey struct {
 	Agreement float64  `json:"agreement"` // of the last two calibrations, relative
 	Trusted   bool     `json:"trusted"`
 	Doubt     string   `json:"doubt,omitempty"`
+	Read      Floor    `json:"read"`  // one cpu.Now after another
+	Empty     Floor    `json:"empty"` // an interval of nothing: cpu.Now, cpu.End
 	TimeNow   Floor    `json:"time_now"`
 	Offsets   []Offset `json:"offsets"` // of every CPU against the first
+	Rates     []Pace   `json:"rates"`
+}
+
+// Pace is how fast one CPU executes: a chain of dependent additions.
+type Pace struct {
+	CPU int     `json:"cpu"`
+	GHz float64 `json:"ghz"`
 }
 
 // Session is what the parts of a survey work with.
@@ -145,23 +154,55 @@ func (s *Session) takeClock(into *Survey, budget time.Duration) error {
 	if err != nil && !errors.Is(err, ErrRuler) {
 		return err
 	}
-	c := &ClockSurvey{Ruler: ruler, Agreement: s.Clock.Agreement, Trusted: err == nil, Offsets: []Offset{}}
+	c := &ClockSurvey{Ruler: ruler, Agreement: s.Clock.Agreement, Trusted: err == nil, Offsets: []Offset{}, Rates: []Pace{}}
 	if err != nil {
 		c.Doubt = err.Error()
 	}
-	if c.TimeNow, err = timeNow(s.Clock, s.CPUs[0], budget/4); err != nil {
+	if err := c.takeReads(s.Clock, s.CPUs[0], budget/6); err != nil {
 		return err
 	}
 	into.Clock = c
-	for i, other := range s.CPUs[1:] {
+	for i, other := range s.CPUs {
+		pace := Pace{CPU: other}
+		if err := pinned(other, func() { pace.GHz = effectiveGHz(s.Clock) }); err != nil {
+			return err
+		}
+		c.Rates = append(c.Rates, pace)
+		if i == 0 {
+			continue
+		}
 		o, err := CounterOffset(s.Clock, s.CPUs[0], other, max(budget/time.Duration(2*len(s.CPUs)), time.Millisecond))
 		if err != nil {
 			return err
 		}
 		c.Offsets = append(c.Offsets, o)
-		s.progress("clock", i+1, len(s.CPUs)-1)
+		s.progress("clock", i, len(s.CPUs)-1)
 	}
 	return nil
+}
+
+// takeReads times the three ways to read a clock.
+func (c *ClockSurvey) takeReads(clock cpu.Clock, on int, budget time.Duration) (err error) {
+	var reads, empty []float64
+	err = pinned(on, func() {
+		reads = amortise(clock, budget, func(n int) {
+			for range n {
+				cpu.Now()
+			}
+		})
+		empty = sampleUntil(clock, budget, func() float64 { return timed(clock, 0, func(int) {}) })
+	})
+	if err != nil {
+		return err
+	}
+	if c.Read, err = newFloor("clock_read", "one read after another, amortised", reads); err != nil {
+		return err
+	}
+	if c.Empty, err = newFloor("empty_interval", "two reads with nothing between, each a sample, in steps of the counter", empty); err != nil {
+		return err
+	}
+	c.TimeNow, err = timeNow(clock, on, budget)
+	return err
 }
 
 func (s *Session) takeDoctor(into *Survey, budget time.Duration) error {

@@ -232,12 +232,14 @@ func clockLines(p page, c *probes.ClockSurvey) {
 	r := c.Ruler
 	p.title("clock")
 	p.row("  rate", fmt.Sprintf("%.6g MHz, calibrations agree to %.1e", r.Hz/1e6, c.Agreement))
-	p.row("  a read", chart.Duration(r.ReadNs))
-	p.row("  an empty interval", chart.Duration(r.FencedNs))
+	p.row("  a read", interval(c.Read))
+	p.row("  an empty interval", interval(c.Empty))
+	p.row("  time.Now", interval(c.TimeNow))
 	p.row("  step", chart.Duration(r.ResolutionNs))
-	p.row("  time.Now", chart.Duration(c.TimeNow.Ns))
 	p.row("  drift from CLOCK_MONOTONIC_RAW", fmt.Sprintf("%.2g ppm", r.DriftBefore*1e6))
-	p.row("  effective rate", fmt.Sprintf("%.2f GHz", r.GHzBefore))
+	for _, pace := range c.Rates {
+		p.row(fmt.Sprintf("  CPU %d runs at", pace.CPU), fmt.Sprintf("%.2f GHz", pace.GHz))
+	}
 	for _, o := range c.Offsets {
 		verdict := "ahead or behind"
 		if o.Within() {
