@@ -14,6 +14,7 @@ import (
 // It belongs to one goroutine.
 type generator struct {
 	clock     cpu.Clock
+	on        int // CPU
 	publisher *ingest.Publisher
 	batch     [turnMost]ingest.Event
 	notes     []note // of the events of a run, in order; touched before it
@@ -29,8 +30,8 @@ type note struct {
 // turnMost is the most that one turn publishes of what has come due meanwhile.
 const turnMost = 64
 
-func newGenerator(clock cpu.Clock, p *ingest.Publisher, e ingest.Event, most int) *generator {
-	g := &generator{clock: clock, publisher: p, notes: make([]note, most)}
+func newGenerator(clock cpu.Clock, on int, p *ingest.Publisher, e ingest.Event, most int) *generator {
+	g := &generator{clock: clock, on: on, publisher: p, notes: make([]note, most)}
 	for i := range g.batch {
 		g.batch[i] = e
 	}

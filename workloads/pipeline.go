@@ -1,14 +1,12 @@
 package workloads
 
 import (
-	"errors"
 	"fmt"
 
 	"eventstreamcore/engine"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/ingest"
-	"eventstreamcore/engine/metrics"
 	"eventstreamcore/reports/record"
 )
 
@@ -87,27 +85,10 @@ func bursting(b *Bench, plan engine.Plan) (Trial, error) {
 // burstMost bounds one burst, and so what its log takes: 300 MB.
 const burstMost = 2 << 20
 
-// pacedRig is the engine on the hot CPU and a generator for the peer, with a
-// trace that holds the events of one run.
-func (b *Bench) pacedRig(priority event.Priority, most int) (r *rig, g *generator, trace *metrics.Trace, err error) {
-	trace = metrics.NewTrace(most)
-	r, err = b.newRig(func(c *engine.Config) {
-		c.Plan, c.Publishers, c.Trace = engine.Fused(b.Hot, duty.Spin), 1, trace
-	}, nil)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	publisher, err := r.engine.Publisher()
-	if err != nil {
-		return nil, nil, nil, errors.Join(err, r.close())
-	}
-	return r, newGenerator(b.Clock, publisher, standardEvent(priority), most), trace, nil
-}
-
 // pacing drives the engine on the hot CPU in open loop from the peer.
 func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
 	n := max(int(latencyRate*b.Time.Seconds()), pacedLeast)
-	r, g, trace, err := b.pacedRig(priority, n)
+	p, err := b.newPacedRig(priority, n)
 	if err != nil {
 		return Trial{}, err
 	}
@@ -115,8 +96,8 @@ func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
 	if lane == event.LaneRealtime {
 		whole = []string{"e2e", "e2e-claim"}
 	}
-	return Trial{Close: r.close, Run: func() (out Outcome, err error) {
-		run, c, wrong, err := b.paceOnce(r, g, trace, latencyRate, n)
+	return Trial{Close: p.close, Run: func() (out Outcome, err error) {
+		run, wrong, err := p.run(b, latencyRate, n)
 		if err != nil {
 			return out, err
 		}
@@ -124,9 +105,9 @@ func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
 		if wrong == "" && !run.kept() {
 			out.Invalid = fmt.Sprintf("a schedule of %v took %v", run.wanted, run.took)
 		}
-		out.Placed = append(r.placed(), record.Placed{Role: "generator", CPU: b.Peer, Allowed: []int{b.Peer}})
+		out.Placed = p.placed()
 		if wrong == "" {
-			out.Spans, out.Noise = c.spans([]string{lanePromise[lane]}, whole), c.late()
+			out.Spans, out.Noise = p.course.spans([]string{lanePromise[lane]}, whole), p.course.late()
 		}
 		return out, nil
 	}}, nil
@@ -134,20 +115,3 @@ func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
 
 // pacedLeast is the fewest events of an open-loop trial: a P99.9 needs 3,688.
 const pacedLeast = 4096
-
-// paceOnce publishes n events at rate from the peer and returns their course.
-// wrong says why it does not count.
-func (b *Bench) paceOnce(r *rig, g *generator, trace *metrics.Trace, rate float64, n int) (run pacedRun, c course, wrong string, err error) {
-	trace.Reset()
-	before := r.engine.Stats()
-	if err := pinned(b.Peer, func() { run = g.pace(rate, n) }); err != nil {
-		return run, c, "", err
-	}
-	if err := r.settled(before.Stored + uint64(n)); err != nil {
-		return run, c, "", err
-	}
-	if wrong = run.judge(); wrong == "" {
-		c, wrong = published(b.Clock, g.notes, trace.Samples())
-	}
-	return run, c, wrong, nil
-}

@@ -1,12 +1,9 @@
 package workloads
 
 import (
-	"errors"
 	"fmt"
+	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
-	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
@@ -22,8 +19,14 @@ var sweepShares = []float64{0.1, 0.25, 0.5, 0.75, 0.9, 1.1, 1.5}
 
 const (
 	sweepMost   = 1 << 19 // bounds the events of one rate in one trial, and so its trace: 20 MB
-	sweepProbe  = 1 << 16 // events of one run that finds the closed loop's rate
-	sweepProbes = 5       // such runs: their median sets the rates
+	floodMost   = 1 << 19 // events of a closed loop: a segment of the log, so that its change is in the rate
+	floodRate   = 20e6    // events a second that are more than any engine takes: a trial's length in events
+	sweepCold   = 8       // closed loops after which the log recycles its segments
+	sweepProbes = 5       // further ones whose median sets the rates
+
+	// sweepRest is the pause before each rate, in which the log makes its next
+	// segment ready: that is no part of the rate that follows.
+	sweepRest = 30 * time.Millisecond
 
 	// sweepBound is the latency in ns, from when an event was due, over which a
 	// rate is not kept: the promise of the REALTIME lane.
@@ -31,8 +34,8 @@ const (
 )
 
 // sweep offers the fused engine one rate after the other from the peer CPU: the
-// throughput-latency curve. The row's own figures are of the closed loop that
-// sets the rates, from the same publisher.
+// throughput-latency curve. The row's own figures are of a closed loop of the
+// same publisher, by whose rate the others are set.
 func sweep() Cell {
 	return Cell{
 		Params: params("plan", "fused", "load", "sweep"), Threads: 2, Needs: 2, FloorUnit: "ns/op", Floor: transferFloor,
@@ -40,55 +43,51 @@ func sweep() Cell {
 	}
 }
 
-// Point is one offered rate of a trial.
-type Point struct {
-	Offered   float64 // events a second
-	Achieved  float64
-	Histogram *hdrhistogram.Histogram // ns, from when events were due to when they were stored; nil where Invalid
-	Invalid   string
-}
-
 func sweeping(b *Bench) (Trial, error) {
-	r, g, trace, err := b.pacedRig(event.High, sweepMost)
+	r, err := b.newPacedRig(event.High, sweepMost)
 	if err != nil {
 		return Trial{}, err
 	}
 	var rates []float64
-	n := sweepProbe
+	flood := min(max(int(b.Time.Seconds()*floodRate), pacedLeast), floodMost)
 	return Trial{Close: r.close, Run: func() (out Outcome, err error) {
 		if rates == nil {
-			if rates, err = b.sweepRates(r, g); err != nil {
+			if rates, err = b.sweepRates(r, flood); err != nil {
 				return out, err
 			}
-			n = min(max(int(b.Time.Seconds()*rates[len(rates)-1]), sweepProbe), sweepMost)
 		}
-		ns, err := b.floodOnce(r, g, n)
-		if err != nil {
-			return out, err
-		}
-		out.Trial = record.Trial{N: int64(n), Values: []record.Value{value("ns/op", ns), value("events/s", 1e9/ns)}}
-		out.Placed = append(r.placed(), record.Placed{Role: "generator", CPU: b.Peer, Allowed: []int{b.Peer}})
 		for _, rate := range rates {
-			count := min(max(int(b.Time.Seconds()*rate), pacedLeast), sweepMost)
-			run, c, wrong, err := b.paceOnce(r, g, trace, rate, count)
+			time.Sleep(sweepRest)
+			n := min(max(int(b.Time.Seconds()*rate), pacedLeast), sweepMost)
+			_, wrong, err := r.run(b, rate, n)
 			if err != nil {
 				return out, err
 			}
-			out.Points = append(out.Points, newPoint(rate, run, c, wrong))
+			out.Loads = append(out.Loads, newPoint(rate, r.course, wrong))
 		}
+		time.Sleep(sweepRest)
+		ns, err := r.flood(b, flood)
+		if err != nil {
+			return out, err
+		}
+		out.Trial = record.Trial{N: int64(flood), Values: []record.Value{value("ns/op", ns), value("events/s", 1e9/ns)}}
+		out.Placed = r.placed()
 		return out, nil
 	}}, nil
 }
 
-// sweepRates are the rates to offer, ascending, by what the closed loop reaches.
-func (b *Bench) sweepRates(r *rig, g *generator) ([]float64, error) {
+// sweepRates are the rates to offer, ascending, by what the closed loop reaches
+// once its log goes round in memory that it has used before.
+func (b *Bench) sweepRates(r *pacedRig, events int) ([]float64, error) {
 	var found []float64
-	for range sweepProbes {
-		ns, err := b.floodOnce(r, g, sweepProbe)
+	for i := range sweepCold + sweepProbes {
+		ns, err := r.flood(b, events)
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, 1e9/ns)
+		if i >= sweepCold {
+			found = append(found, 1e9/ns)
+		}
 	}
 	rates := []float64{idleRate}
 	for _, share := range sweepShares {
@@ -97,47 +96,27 @@ func (b *Bench) sweepRates(r *rig, g *generator) ([]float64, error) {
 	return rates, nil
 }
 
-// floodOnce is the ns for each of n events, from the first published to the
-// last stored.
-func (b *Bench) floodOnce(r *rig, g *generator, n int) (ns float64, err error) {
-	var failed error
-	goal := r.engine.Stats().Stored + uint64(n)
-	err = pinned(b.Peer, func() {
-		began := cpu.Now()
-		if failed = g.flood(n); failed != nil {
-			return
-		}
-		for limit := began + b.Clock.Ticks(int64(trialLimit)); r.engine.Stats().Stored < goal; {
-			if cpu.Now() > limit {
-				failed = fmt.Errorf("%d of %d events not stored after %v", goal-r.engine.Stats().Stored, n, trialLimit)
-				return
-			}
-		}
-		ns = float64(b.Clock.Ns(cpu.End()-began)) / float64(n)
-	})
-	return ns, errors.Join(err, failed)
-}
-
-func newPoint(rate float64, run pacedRun, c course, wrong string) Point {
-	p := Point{Offered: rate, Invalid: wrong}
+// newPoint is one rate of one trial.
+func newPoint(rate float64, c *course, wrong string) record.Load {
+	l := record.Load{Offered: rate, Invalid: wrong}
 	if wrong != "" {
-		return p
+		return l
 	}
-	p.Histogram = newHistogram()
+	hist, last := newHistogram(), len(c.ways)-1
 	for _, w := range c.ways {
-		recordLatency(p.Histogram, w.whole())
+		recordLatency(hist, w.whole())
 	}
-	last := len(c.ways) - 1
-	p.Achieved = float64(len(c.ways)) / (float64(c.due[last]+c.ways[last].whole()) / 1e9)
-	return p
+	l.Achieved = float64(len(c.ways)) / (float64(c.due[last]+c.ways[last].whole()) / 1e9)
+	l.P50, l.P99, l.P999 = hist.ValueAtPercentile(50), hist.ValueAtPercentile(99), hist.ValueAtPercentile(99.9)
+	return l
 }
 
-// loads merges the points of the trials, rate by rate, and finds the knee.
+// loads joins the trials, rate by rate, and finds the knee.
 func loads(outcomes []Outcome) (list []record.Load) {
 	if len(outcomes) == 0 {
 		return nil
 	}
-	for i := range outcomes[0].Points {
+	for i := range outcomes[0].Loads {
 		list = append(list, load(outcomes, i))
 	}
 	if k := reach(list, func(l record.Load) int64 { return l.P50 }); k >= 0 {
@@ -146,42 +125,48 @@ func loads(outcomes []Outcome) (list []record.Load) {
 	return list
 }
 
-// load is what came of the i-th rate. One trial that counts is a point.
+// load is what came of the i-th rate: medians over the trials that count, as for
+// every other figure.
 func load(outcomes []Outcome, i int) record.Load {
-	l := record.Load{Offered: outcomes[0].Points[i].Offered}
-	merged, achieved := newHistogram(), []float64(nil)
+	l := record.Load{Offered: outcomes[0].Loads[i].Offered}
+	var achieved, p50, p99, p999 []float64
 	for _, out := range outcomes {
-		if p := out.Points[i]; p.Invalid == "" {
-			merged.Merge(p.Histogram)
-			achieved = append(achieved, p.Achieved)
-		} else {
+		p := out.Loads[i]
+		if p.Invalid != "" {
 			l.Invalid = p.Invalid
+			continue
 		}
+		achieved = append(achieved, p.Achieved)
+		p50 = append(p50, float64(p.P50))
+		p99 = append(p99, float64(p.P99))
+		p999 = append(p999, float64(p.P999))
 	}
-	if len(achieved) > 0 {
-		l.Invalid, l.Achieved = "", judge.Summarise(achieved).Center
-		l.P50, l.P99, l.P999 = merged.ValueAtPercentile(50), merged.ValueAtPercentile(99), merged.ValueAtPercentile(99.9)
+	if len(achieved) == 0 {
+		return l
 	}
+	median := func(values []float64) float64 { return judge.Summarise(values).Center }
+	l.Invalid, l.Achieved = "", median(achieved)
+	l.P50, l.P99, l.P999 = int64(median(p50)), int64(median(p99)), int64(median(p999))
 	return l
 }
 
-// reach is the last rate up to which every one was kept: taken as fast as it was
-// due, with the percentile within the bound. -1 is none.
+// reach is the highest rate that was kept: taken as fast as it was due, with the
+// percentile within the bound. -1 is none.
 func reach(list []record.Load, percentile func(record.Load) int64) int {
-	for i, l := range list {
-		if l.Invalid != "" || l.Achieved < (1-paceSlack)*l.Offered || percentile(l) > sweepBound {
-			return i - 1
+	for i := len(list) - 1; i >= 0; i-- {
+		if l := list[i]; l.Invalid == "" && l.Achieved >= (1-paceSlack)*l.Offered && percentile(l) <= sweepBound {
+			return i
 		}
 	}
-	return len(list) - 1
+	return -1
 }
 
 // kneeNote says what the knee is and where it would lie by a stricter rule: a
 // host that takes its CPUs away has the P99 of every rate.
 func kneeNote(list []record.Load) string {
-	const rule = "knee: the highest rate taken as fast as it was due with a P50 under 100 us from due to stored, the promise of the REALTIME lane; by the P99 it would be "
+	const rule = "knee: the highest rate taken in full with P50 < 100 us; with P99 < 100 us: "
 	if k := reach(list, func(l record.Load) int64 { return l.P99 }); k >= 0 {
-		return fmt.Sprintf("%s%.3g events/s", rule, list[k].Offered)
+		return fmt.Sprintf("%s%.3g M/s", rule, list[k].Offered/1e6)
 	}
-	return rule + "under the lowest rate offered"
+	return rule + "none"
 }

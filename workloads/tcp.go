@@ -86,7 +86,7 @@ func flooding(b *Bench) (Trial, error) {
 // sending stores events that are due at fixed times, and times them from there.
 func sending(b *Bench) (Trial, error) {
 	n := max(int(tcpRate*b.Time.Seconds()), pacedLeast)
-	trace := metrics.NewTrace(n)
+	trace, c := metrics.NewTrace(n), newCourse(sentLegs, n)
 	r, err := b.newTCPRig(trace, nil)
 	if err != nil {
 		return Trial{}, err
@@ -119,7 +119,8 @@ func sending(b *Bench) (Trial, error) {
 			out.Noise = debt(report.Debt.P50, report.Debt.P99)
 		}
 		out.Placed = append(r.placed(), record.Placed{Role: "sender", CPU: b.Peer, Allowed: []int{b.Peer}})
-		out.Spans = sent(b.Clock, raw, trace.Samples()).spans(nil, nil)
+		c.send(b.Clock, raw, trace.Samples())
+		out.Spans = c.spans(nil, nil)
 		return out, nil
 	}}, nil
 }

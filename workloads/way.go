@@ -60,41 +60,50 @@ type course struct {
 	ways  []way
 }
 
-// published joins what the generator noted of each event with what the engine
+// newCourse has room for as many events. It is used again from trial to trial:
+// memory that comes and goes has the runtime work beside the next one.
+func newCourse(legs [len(way{})]leg, most int) *course {
+	return &course{legs: legs, due: make([]int64, 0, most), ways: make([]way, 0, most)}
+}
+
+func (c *course) reset(began int64) {
+	c.began, c.due, c.ways = began, c.due[:0], c.ways[:0]
+}
+
+// publish joins what the generator noted of each event with what the engine
 // traced. They must be the same events in the same order, or it says where not.
-func published(clock cpu.Clock, notes []note, samples []metrics.Sample) (c course, wrong string) {
+func (c *course) publish(clock cpu.Clock, notes []note, samples []metrics.Sample) (wrong string) {
 	if len(notes) != len(samples) {
-		return c, fmt.Sprintf("%d of %d events were traced", len(samples), len(notes))
+		return fmt.Sprintf("%d of %d events were traced", len(samples), len(notes))
 	}
-	c = course{legs: publishedLegs, began: notes[0].intended, due: make([]int64, len(notes)), ways: make([]way, len(notes))}
+	c.reset(notes[0].intended)
 	for i, n := range notes {
 		s := samples[i]
 		if s.Intended != uint64(n.intended) {
-			return c, fmt.Sprintf("event %d of %d was not stored in its turn", i+1, len(notes))
+			return fmt.Sprintf("event %d of %d was not stored in its turn", i+1, len(notes))
 		}
-		c.due[i] = n.intended - c.began
 		after := func(t cpu.Ticks) int64 { return clock.Ns(max(t, n.due) - n.due) }
-		c.ways[i] = between([...]int64{clock.Ns(n.late), after(s.Received), after(s.Processed), after(s.Stored)})
+		c.due = append(c.due, n.intended-c.began)
+		c.ways = append(c.ways, between([...]int64{clock.Ns(n.late), after(s.Received), after(s.Processed), after(s.Stored)}))
 	}
-	return c, ""
+	return ""
 }
 
-// sent is the course of events that another process sent. Both clocks are the
-// raw one, so that how late the sender was is in the first leg, which cannot be
-// parted from here: its debt is told as a whole, by itself.
-func sent(clock cpu.Clock, raw *cpu.Timeline, samples []metrics.Sample) course {
-	c := course{legs: sentLegs, began: int64(samples[0].Intended), due: make([]int64, len(samples)), ways: make([]way, len(samples))}
-	for i, s := range samples {
-		c.due[i] = int64(s.Intended) - c.began
+// send takes in events that another process sent. Both clocks are the raw one,
+// so that how late the sender was is in the first leg, which cannot be parted
+// from here: its debt is told as a whole, by itself.
+func (c *course) send(clock cpu.Clock, raw *cpu.Timeline, samples []metrics.Sample) {
+	c.reset(int64(samples[0].Intended))
+	for _, s := range samples {
 		received := max(raw.At(s.Received)-int64(s.Intended), 0)
-		c.ways[i] = between([...]int64{received, received, received + clock.Ns(s.Processed-s.Received), received + clock.Ns(s.Stored-s.Received)})
+		c.due = append(c.due, int64(s.Intended)-c.began)
+		c.ways = append(c.ways, between([...]int64{received, received, received + clock.Ns(s.Processed-s.Received), received + clock.Ns(s.Stored-s.Received)}))
 	}
-	return c
 }
 
 // spans folds the course into its distributions. The whole way comes first and
 // has what belongs to it: latency over time, and where single events spent it.
-func (c course) spans(processed, stored []string) []Span {
+func (c *course) spans(processed, stored []string) []Span {
 	all := []Span{
 		{Name: "intended-stored", Began: c.began, Intervals: c.intervals(), Waterfalls: c.waterfalls()},
 		{Name: "received-processed", Targets: processed},
@@ -118,7 +127,7 @@ const (
 
 // intervals is the whole latency over the time of the trial, by when events
 // were due. StartNs is after the trial's first.
-func (c course) intervals() (list []record.Interval) {
+func (c *course) intervals() (list []record.Interval) {
 	length := max(intervalLeast, (c.due[len(c.due)-1]+intervalsMost)/intervalsMost)
 	hist := newHistogram()
 	for i, w := range c.ways {
@@ -147,7 +156,7 @@ func newInterval(hist *hdrhistogram.Histogram, start, length int64) record.Inter
 
 // waterfalls are the ways of two real events: the one in the middle of all by
 // its whole latency, and the one at the P99.9 where there are events enough.
-func (c course) waterfalls() []record.Waterfall {
+func (c *course) waterfalls() []record.Waterfall {
 	order := slices.Clone(c.ways)
 	slices.SortFunc(order, func(a, b way) int { return cmp.Compare(a.whole(), b.whole()) })
 	list := []record.Waterfall{c.waterfall("typical", order[len(order)/2])}
@@ -157,7 +166,7 @@ func (c course) waterfalls() []record.Waterfall {
 	return list
 }
 
-func (c course) waterfall(name string, w way) record.Waterfall {
+func (c *course) waterfall(name string, w way) record.Waterfall {
 	f := record.Waterfall{Name: name}
 	for i, l := range c.legs {
 		if l.name != "" {
@@ -169,7 +178,7 @@ func (c course) waterfall(name string, w way) record.Waterfall {
 
 // late is how late the generator itself was, as figures beside a trial: they
 // say what part of the latency is its own.
-func (c course) late() []record.Value {
+func (c *course) late() []record.Value {
 	hist := newHistogram()
 	for _, w := range c.ways {
 		recordLatency(hist, w[0])

@@ -36,7 +36,7 @@ func invented(n int) (cpu.Clock, []note, []metrics.Sample) {
 
 // sums holds every event of a course against its stamps: the four legs are the
 // whole, to the nanosecond, and none is negative.
-func sums(t *testing.T, clock cpu.Clock, c course, notes []note, samples []metrics.Sample) {
+func sums(t *testing.T, clock cpu.Clock, c *course, notes []note, samples []metrics.Sample) {
 	t.Helper()
 	for i, w := range c.ways {
 		if want := clock.Ns(samples[i].Stored - notes[i].due); w.whole() != want || w[0]+w[1]+w[2]+w[3] != want {
@@ -48,12 +48,18 @@ func sums(t *testing.T, clock cpu.Clock, c course, notes []note, samples []metri
 	}
 }
 
-func TestLegsSumToTheWhole(t *testing.T) {
-	clock, notes, samples := invented(50_000)
-	c, wrong := published(clock, notes, samples)
-	if wrong != "" {
+func joined(t *testing.T, clock cpu.Clock, notes []note, samples []metrics.Sample) *course {
+	t.Helper()
+	c := newCourse(publishedLegs, len(notes))
+	if wrong := c.publish(clock, notes, samples); wrong != "" {
 		t.Fatal(wrong)
 	}
+	return c
+}
+
+func TestLegsSumToTheWhole(t *testing.T) {
+	clock, notes, samples := invented(50_000)
+	c := joined(t, clock, notes, samples)
 	sums(t, clock, c, notes, samples)
 	for _, f := range c.waterfalls() {
 		if !slices.ContainsFunc(c.ways, func(w way) bool { return w.whole() == length(f) }) || len(f.Spans) != 4 {
@@ -68,13 +74,13 @@ func TestLegsOfARealRun(t *testing.T) {
 	if len(b.Allowed) < 2 {
 		t.Skip("needs two CPUs")
 	}
-	r, g, trace, err := b.pacedRig(event.High, pacedLeast)
+	r, err := b.newPacedRig(event.High, pacedLeast)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.close()
 	for range 3 {
-		_, c, wrong, err := b.paceOnce(r, g, trace, latencyRate, pacedLeast)
+		_, wrong, err := r.run(b, latencyRate, pacedLeast)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +90,7 @@ func TestLegsOfARealRun(t *testing.T) {
 		if wrong != "" {
 			t.Fatal(wrong)
 		}
-		sums(t, b.Clock, c, g.notes, trace.Samples())
+		sums(t, b.Clock, r.course, r.generator.notes, r.trace.Samples())
 		return
 	}
 }
@@ -92,10 +98,10 @@ func TestLegsOfARealRun(t *testing.T) {
 func TestAnEventOutOfItsTurnIsCaught(t *testing.T) {
 	clock, notes, samples := invented(100)
 	samples[40], samples[41] = samples[41], samples[40]
-	if _, wrong := published(clock, notes, samples); !strings.Contains(wrong, "event 41 of 100") {
+	if wrong := newCourse(publishedLegs, 100).publish(clock, notes, samples); !strings.Contains(wrong, "event 41 of 100") {
 		t.Errorf("two events changed places: %q", wrong)
 	}
-	if _, wrong := published(clock, notes, samples[:99]); !strings.Contains(wrong, "99 of 100") {
+	if wrong := newCourse(publishedLegs, 100).publish(clock, notes, samples[:99]); !strings.Contains(wrong, "99 of 100") {
 		t.Errorf("an event is missing: %q", wrong)
 	}
 }
@@ -110,7 +116,7 @@ func TestMomentsThatDisagree(t *testing.T) {
 
 func TestIntervalsHoldEveryEvent(t *testing.T) {
 	clock, notes, samples := invented(10_000) // 100 ms of events
-	c, _ := published(clock, notes, samples)
+	c := joined(t, clock, notes, samples)
 	list, count, last := c.intervals(), int64(0), int64(-1)
 	for _, in := range list {
 		if count += in.Count; in.StartNs <= last || in.P50 == 0 || in.P99 < in.P50 || in.Max < in.P99 {
@@ -135,7 +141,7 @@ func TestIntervalsHoldEveryEvent(t *testing.T) {
 // computed again from the trial's own histogram.
 func TestTrialsBearOutTheirPercentiles(t *testing.T) {
 	clock, notes, samples := invented(5000)
-	c, _ := published(clock, notes, samples)
+	c := joined(t, clock, notes, samples)
 	good := Outcome{Trial: record.Trial{N: 5000}, Spans: c.spans(nil, nil)}
 	bad := Outcome{Trial: record.Trial{N: 5000, Invalid: "it was not"}}
 	later := good
@@ -196,15 +202,15 @@ func TestKnee(t *testing.T) {
 	at := func(offered, achieved float64, p50, p99 int64) record.Load {
 		return record.Load{Offered: offered, Achieved: achieved, P50: p50, P99: p99}
 	}
-	list := []record.Load{at(1e3, 1e3, 500, 900), at(2e3, 2e3, 500, 2e6), at(3e3, 3e3, 900, 3e6), at(4e3, 3.1e3, 900, 4e6), at(5e3, 5e3, 1, 1)}
+	list := []record.Load{at(1e3, 1e3, 500, 900), at(2e3, 2e3, 500, 2e6), at(3e3, 3e3, 900, 3e6), at(4e3, 3.1e3, 900, 4e6), at(5e3, 5e3, 1e6, 5e6)}
 	if k := reach(list, func(l record.Load) int64 { return l.P50 }); k != 2 {
-		t.Errorf("knee by P50 at %d, want 2: the rate after it was not taken", k)
+		t.Errorf("knee by P50 at %d, want 2: of those above, one was not taken and one not in time", k)
 	}
-	if k := reach(list, func(l record.Load) int64 { return l.P99 }); k != 0 || !strings.Contains(kneeNote(list), "be 1e+03 events/s") {
+	if k := reach(list, func(l record.Load) int64 { return l.P99 }); k != 0 || !strings.Contains(kneeNote(list), "us: 0.001 M/s") {
 		t.Errorf("knee by P99 at %d, want 0: %s", k, kneeNote(list))
 	}
 	list[0].Invalid = "none"
-	if k := reach(list, func(record.Load) int64 { return math.MaxInt64 }); k != -1 || !strings.Contains(kneeNote(list), "under the lowest") {
+	if k := reach(list, func(record.Load) int64 { return math.MaxInt64 }); k != -1 || !strings.Contains(kneeNote(list), "us: none") {
 		t.Errorf("a knee at %d where no rate was kept", k)
 	}
 }

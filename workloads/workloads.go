@@ -81,7 +81,7 @@ type Trial struct {
 type Outcome struct {
 	record.Trial
 	Spans  []Span
-	Points []Point // of a sweep over rates
+	Loads  []record.Load // of a sweep, by rate
 	Placed []record.Placed
 }
 

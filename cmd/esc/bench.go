@@ -15,6 +15,7 @@ import (
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/probes"
+	"eventstreamcore/probes/topology"
 	"eventstreamcore/reports"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads"
@@ -48,7 +49,7 @@ is kept, marked partial).`,
 	c.Flags().BoolVar(&f.list, "list", false, "list the workloads and their cells, and measure nothing")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress on stderr")
 	c.Flags().BoolVar(&f.json, "json", false, "print run.json on stdout instead of the table")
-	c.Flags().StringVar(&f.run, "run", ".", "only cells whose name matches this regular expression (--list shows them)")
+	c.Flags().StringVar(&f.run, "run", everything, "only cells whose name matches this regular expression (--list shows them)")
 	c.Flags().StringVar(&f.out, "out", "results", "folder that gets the folder of results")
 	c.Flags().StringVar(&f.scratch, "scratch", "", "folder for logs under test (default: a tmpfs, /dev/shm)")
 	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 10)")
@@ -56,6 +57,10 @@ is kept, marked partial).`,
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: of the time, and recorded)")
 	return c
 }
+
+// everything is the --run that leaves nothing out. With another one the machine
+// itself is not measured either: who asks for a row wants it soon.
+const everything = "."
 
 // defaults fills what was not given and judges what was.
 func (f *benchFlags) defaults() error {
@@ -146,13 +151,36 @@ func measure(ctx context.Context, f benchFlags, chosen []workloads.Workload, pro
 		Scratch: scratch, Disk: disk, Self: self, Log: progress, Random: rand.New(rand.NewPCG(f.seed, f.seed)),
 	}
 	b.Settle()
-	run.Rows, err = b.Measure(chosen, func() bool { return ctx.Err() != nil })
+	stopped := func() bool { return ctx.Err() != nil }
+	if f.run == everything {
+		fmt.Fprintln(progress, "measuring the machine: core to core, caches, lost time")
+		if err := addHardware(&run, b, f.quick, stopped); err != nil {
+			return run, exit(exitUnmeasured, err)
+		}
+	}
+	run.Rows, err = b.Measure(chosen, stopped)
 	if err != nil {
 		return run, exit(exitUnmeasured, err)
 	}
 	run.Partial = ctx.Err() != nil
 	finish(&run, &ruler, b)
 	return run, nil
+}
+
+// addHardware measures the machine, before any workload runs on it.
+func addHardware(run *record.Run, b *workloads.Bench, quick bool, stopped func() bool) error {
+	root := os.DirFS("/")
+	machine, err := topology.Read(root)
+	if err != nil {
+		return err
+	}
+	effort := workloads.Thorough
+	if quick {
+		effort = workloads.Brief
+	}
+	h, err := b.Hardware(machine, root, effort, stopped)
+	run.Matrices, run.Caches, run.Strips = h.Matrices, h.Caches, h.Strips
+	return err
 }
 
 // finish checks the ruler again: if it no longer holds, nothing measured with it

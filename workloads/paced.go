@@ -1,0 +1,84 @@
+package workloads
+
+import (
+	"errors"
+	"fmt"
+
+	"eventstreamcore/engine"
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/duty"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/metrics"
+	"eventstreamcore/reports/record"
+)
+
+// pacedRig is the engine on the hot CPU, a generator for the peer, and room for
+// what is known of each event of one run.
+type pacedRig struct {
+	*rig
+	generator *generator
+	trace     *metrics.Trace
+	course    *course
+}
+
+func (b *Bench) newPacedRig(priority event.Priority, most int) (*pacedRig, error) {
+	p := &pacedRig{trace: metrics.NewTrace(most), course: newCourse(publishedLegs, most)}
+	r, err := b.newRig(func(c *engine.Config) {
+		c.Plan, c.Publishers, c.Trace = engine.Fused(b.Hot, duty.Spin), 1, p.trace
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.rig = r
+	publisher, err := r.engine.Publisher()
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	p.generator = newGenerator(b.Clock, b.Peer, publisher, standardEvent(priority), most)
+	return p, nil
+}
+
+// run publishes n events at rate from the peer and keeps their course. wrong
+// says why it does not count.
+func (p *pacedRig) run(b *Bench, rate float64, n int) (run pacedRun, wrong string, err error) {
+	p.trace.Reset()
+	before := p.engine.Stats()
+	if err := pinned(b.Peer, func() { run = p.generator.pace(rate, n) }); err != nil {
+		return run, "", err
+	}
+	if err := p.settled(before.Stored + uint64(n)); err != nil {
+		return run, "", err
+	}
+	if wrong = run.judge(); wrong == "" {
+		wrong = p.course.publish(b.Clock, p.generator.notes, p.trace.Samples())
+	}
+	return run, wrong, nil
+}
+
+// flood is the ns for each of n events, as fast as they are taken from the peer:
+// from the first published to the last stored.
+func (p *pacedRig) flood(b *Bench, n int) (ns float64, err error) {
+	var failed error
+	p.trace.Reset()
+	goal := p.engine.Stats().Stored + uint64(n)
+	err = pinned(b.Peer, func() {
+		began := cpu.Now()
+		if failed = p.generator.flood(n); failed != nil {
+			return
+		}
+		for limit := began + b.Clock.Ticks(int64(trialLimit)); p.engine.Stats().Stored < goal; {
+			if cpu.Now() > limit {
+				failed = fmt.Errorf("%d of %d events not stored after %v", goal-p.engine.Stats().Stored, n, trialLimit)
+				return
+			}
+		}
+		ns = float64(b.Clock.Ns(cpu.End()-began)) / float64(n)
+	})
+	return ns, errors.Join(err, failed)
+}
+
+// placed is where its threads run, the generator's too.
+func (p *pacedRig) placed() []record.Placed {
+	on := p.generator.on
+	return append(p.rig.placed(), record.Placed{Role: "generator", CPU: on, Allowed: []int{on}})
+}
