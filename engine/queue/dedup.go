@@ -101,12 +101,14 @@ type Dedup struct {
 	tag    uint64         // mask of the tag
 	window uint64         // the oldest live age, as a tag
 	shift  uint8          // a mixed id, shifted right by this, is the number of its line
+	tagAt  uint8          // the bit where a tag starts
 	_      cpu.Pad
 
-	now      atomic.Uint64 // the present generation as a tag, and 1 in every bit below
-	youngest atomic.Uint64 // least age, as a tag, that was pushed out in this generation; beyond window is none
-	before   atomic.Uint64 // the same of the generation before
-	_        cpu.Pad
+	generation atomic.Uint64
+	now        atomic.Uint64 // the generation as a tag, and 1 in every bit below
+	youngest   atomic.Uint64 // least age, as a tag, that was pushed out in this generation; beyond window is none
+	before     atomic.Uint64 // the same of the generation before
+	_          cpu.Pad
 
 	evictions atomic.Uint64
 	_         cpu.Pad
@@ -170,8 +172,9 @@ func NewDedup(words []uint64, window int) *Dedup {
 		tag:    1<<stateAt - 1<<tagAt,
 		window: uint64(window) << tagAt,
 		shift:  uint8(restBits),
+		tagAt:  uint8(tagAt),
+		keeper: keeper{lines: lines},
 	}
-	d.keeper = keeper{lines: lines, tagAt: tagAt, window: uint64(window)}
 	d.keepTime(0)
 	d.youngest.Store(d.tag)
 	d.before.Store(d.tag)
@@ -213,16 +216,7 @@ func (d *Dedup) Commit(id uint64) bool { return d.settle(mix(id), committed) }
 func (d *Dedup) Abort(id uint64) bool { return d.settle(mix(id), dead) }
 
 // Contains reports whether id was committed within the window.
-func (d *Dedup) Contains(id uint64) bool {
-	m := mix(id)
-	l, rest := d.line(m), d.rest
-	for i := range l {
-		if w := l[i].Load(); (w^m)&rest == 0 && d.outcome(w) == Duplicate {
-			return true
-		}
-	}
-	return false
-}
+func (d *Dedup) Contains(id uint64) bool { return d.look(mix(id)) == Duplicate }
 
 // mix is a bijection in which every bit of id bears on the top bits of the
 // result (two rounds of xor-shift and multiply, with the constants of Steele,
@@ -236,6 +230,19 @@ func mix(id uint64) uint64 {
 func (d *Dedup) line(m uint64) *line { return d.lineAt(m >> (d.shift & 63)) }
 
 func (d *Dedup) lineAt(n uint64) *line { return (*line)(unsafe.Add(d.lines, n*cpu.CacheLine)) }
+
+// look is what the table knows of a mixed id.
+func (d *Dedup) look(m uint64) Outcome {
+	l, rest := d.line(m), d.rest
+	for i := range l {
+		if w := l[i].Load(); (w^m)&rest == 0 {
+			if o := d.outcome(w); o != Fresh {
+				return o
+			}
+		}
+	}
+	return Fresh
+}
 
 // put adds a mixed id in the given state, unless it is there.
 func (d *Dedup) put(m, state uint64) Outcome {

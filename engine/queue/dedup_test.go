@@ -287,7 +287,7 @@ func TestDedupFields(t *testing.T) {
 			if sum != ^uint64(0) || or != ^uint64(0) {
 				t.Errorf("window %d, %d words: the fields overlap or leave gaps: %+v", window, words, d)
 			}
-			if last := d.tag >> d.keeper.tagAt; last < 2*uint64(window)+1 {
+			if last := d.tag >> d.tagAt; last < 2*uint64(window)+1 {
 				t.Errorf("window %d: tags up to %d", window, last)
 			}
 			if words == MinDedupWords(window) && bits.OnesCount64(d.serial) != serialBitsMin {
@@ -343,7 +343,7 @@ func TestDedupNeverRepeatsAValue(t *testing.T) {
 func TestDedupOverflow(t *testing.T) {
 	d := smallest(60)
 	ids := d.idsOfLines(1, 300)
-	round := int(d.tag>>d.keeper.tagAt) + 1
+	round := int(d.tag>>d.tagAt) + 1
 	for generation := range round + 2 {
 		if generation <= 1 || generation == round+1 {
 			taken := 0
@@ -466,8 +466,8 @@ func TestOutcomeNames(t *testing.T) {
 func TestDedupLayout(t *testing.T) {
 	var d Dedup
 	apart(t, "Dedup", unsafe.Sizeof(d), []span{
-		{"settings", unsafe.Offsetof(d.lines), unsafe.Offsetof(d.shift) + 1},
-		{"now", unsafe.Offsetof(d.now), unsafe.Offsetof(d.before) + 8},
+		{"settings", unsafe.Offsetof(d.lines), unsafe.Offsetof(d.tagAt) + 1},
+		{"now", unsafe.Offsetof(d.generation), unsafe.Offsetof(d.before) + 8},
 		{"evictions", unsafe.Offsetof(d.evictions), unsafe.Offsetof(d.evictions) + 8},
 		{"keeper", unsafe.Offsetof(d.keeper), unsafe.Offsetof(d.keeper) + unsafe.Sizeof(d.keeper)},
 	})

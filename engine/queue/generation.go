@@ -1,11 +1,7 @@
 package queue
 
-// keeper is what the goroutine that keeps a Dedup's time knows: nobody else looks.
+// keeper is what the goroutine that keeps a Dedup's time works with.
 type keeper struct {
-	generation uint64
-	window     uint64 // generations
-	tagAt      int    // the bit where a tag starts
-
 	lines   int    // of the table
 	at      int    // the line to sweep next
 	began   uint64 // generation in which this round of the sweep began
@@ -25,10 +21,9 @@ type keeper struct {
 //
 // One goroutine at a time keeps the time.
 func (d *Dedup) Advance() {
-	k := &d.keeper
-	next := k.generation + 1
-	for next-k.settled+k.window > d.tag>>k.tagAt {
-		d.Sweep(k.lines - k.at)
+	next := d.generation.Load() + 1
+	for next-d.keeper.settled+d.window>>d.tagAt > d.tag>>d.tagAt {
+		d.Sweep(d.keeper.lines - d.keeper.at)
 	}
 	d.before.Store(d.youngest.Load())
 	d.youngest.Store(d.tag)
@@ -36,20 +31,20 @@ func (d *Dedup) Advance() {
 }
 
 func (d *Dedup) keepTime(generation uint64) {
-	d.keeper.generation = generation
-	d.now.Store(generation<<d.keeper.tagAt | (1<<d.keeper.tagAt - 1))
+	d.generation.Store(generation)
+	d.now.Store(generation<<d.tagAt | (1<<d.tagAt - 1))
 }
 
 // Sweep visits the next n lines, marks dead what has outlived the window, and says
 // how many ids that were. Small portions, often, keep it out of the way: for 64 MiB
 // and an hour, 100 lines a second do. Same goroutine as Advance.
 func (d *Dedup) Sweep(n int) (expired int) {
-	k := &d.keeper
+	k, now := &d.keeper, d.generation.Load() // only this goroutine moves it
 	for range n {
 		expired += d.sweepLine(d.lineAt(uint64(k.at)))
 		if k.at++; k.at == k.lines {
 			k.at = 0
-			k.settled, k.began = k.began, k.generation
+			k.settled, k.began = k.began, now
 		}
 	}
 	return expired
@@ -75,7 +70,7 @@ func (d *Dedup) sweepLine(l *line) (expired int) {
 // for, unless in this generation or the one before an id was pushed out sooner.
 // Any goroutine.
 func (d *Dedup) Held() int {
-	youngest := min(d.youngest.Load(), d.before.Load(), d.window+d.tag&-d.tag) >> d.keeper.tagAt
+	youngest := min(d.youngest.Load(), d.before.Load(), d.window+d.tag&-d.tag) >> d.tagAt
 	return int(max(1, youngest)) - 1
 }
 
