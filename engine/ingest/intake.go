@@ -11,6 +11,7 @@ package ingest
 
 import (
 	"fmt"
+	"unsafe"
 
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
@@ -78,13 +79,41 @@ func (in *Intake) Admit(f *wire.Frame, a Arrival) bool {
 	if in.waiting == batch && !in.Flush() {
 		return false
 	}
-	size := event.SizeOf(len(f.Topic), len(f.Payload))
-	r, h := in.pool.Acquire(size)
+	r, h := in.take(event.SizeOf(len(f.Topic), len(f.Payload)))
 	if h == nil {
-		if r, h = in.reclaim(size); h == nil {
-			return false
-		}
+		return false
 	}
+	h.Fill(f.Topic, f.Payload)
+	in.enter(r, h, f, a)
+	return true
+}
+
+// take gives out a slot of at least size bytes, or nil when there is none.
+func (in *Intake) take(size int) (event.Ref, *event.Header) {
+	if r, h := in.pool.Acquire(size); h != nil {
+		return r, h
+	}
+	return in.reclaim(size)
+}
+
+// adopt is Admit of a frame that was received into the slot itself, one that
+// take gave out: topic and payload lie in it, one behind the other, at their
+// place or before it.
+func (in *Intake) adopt(r event.Ref, h *event.Header, f *wire.Frame, a Arrival) bool {
+	if in.waiting == batch && !in.Flush() {
+		return false
+	}
+	topic, payload := len(f.Topic), len(f.Payload)
+	content := unsafe.Slice(unsafe.SliceData(f.Topic), topic+payload)
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(h)), event.SizeOf(topic, payload))[event.HeaderSize:], content)
+	h.TopicLength, h.Length = uint16(topic), uint32(event.RecordSize+topic+payload)
+	in.enter(r, h, f, a)
+	return true
+}
+
+// enter completes the header behind which topic and payload lie, and queues the
+// event for the lane.
+func (in *Intake) enter(r event.Ref, h *event.Header, f *wire.Frame, a Arrival) {
 	if a.Received != in.received {
 		in.received, in.receivedNs = a.Received, in.wall.At(a.Received)
 	}
@@ -94,14 +123,12 @@ func (in *Intake) Admit(f *wire.Frame, a Arrival) bool {
 	if f.Version != wire.V2 {
 		h.ID = in.number()
 	}
-	h.Fill(f.Topic, f.Payload)
 	in.unsealed[in.open%batch] = h
 	in.open++
 	in.pending[in.waiting%batch] = r.WithPriority(f.Priority)
 	in.waiting++
 	in.events++
 	in.bytes += uint64(f.Size())
-	return true
 }
 
 // Flush hands what is queued to the lane and reports whether all of it went.
@@ -127,7 +154,7 @@ func (in *Intake) Flush() bool {
 // Waiting is how many events were admitted and are not in the lane yet.
 func (in *Intake) Waiting() int { return in.waiting }
 
-// reclaim brings slots home that were let go of elsewhere, and tries once more.
+// reclaim brings slots home that were let go of elsewhere, and tries again.
 func (in *Intake) reclaim(size int) (event.Ref, *event.Header) {
 	for in.pool.Reclaim() > 0 {
 		if r, h := in.pool.Acquire(size); h != nil {

@@ -26,6 +26,9 @@ func (w *Worker) sweep(now cpu.Ticks) {
 		return
 	}
 	w.sweptAt = now
+	if w.udp != nil {
+		w.udp.countDrops()
+	}
 	for _, c := range w.conns {
 		switch {
 		case c == nil:

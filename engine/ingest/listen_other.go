@@ -4,6 +4,7 @@ package ingest
 
 import (
 	"fmt"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,13 @@ func (w *Worker) close() error { return nil }
 func (w *Worker) abandon() {}
 
 func (t *TCP) accept() {}
+
+// UDPCounts are those of no datagrams.
+func (w *Worker) UDPCounts() *UDPCounts { return nil }
+
+func (w *Worker) listenUDP(*net.UDPConn, Datagrams) error { return cpu.ErrUnsupported }
+
+func sharePort(uintptr) error { return cpu.ErrUnsupported }
 
 // Identity is not known here.
 func Identity() (bootID string, timeNamespace uint64, err error) {

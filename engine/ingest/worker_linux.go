@@ -63,6 +63,7 @@ type Worker struct {
 	quiet      bool // a poll since Stop found nothing to read
 	events     [pollEvents]unix.EpollEvent
 
+	udp       *datagrams // nil is none
 	questions questions
 	unwritten int         // bytes of answers not yet in their sockets
 	answers   []*bus.Lane // receipts, one lane from each stage that answers
@@ -136,10 +137,13 @@ func (w *Worker) Step(now cpu.Ticks) int {
 	default:
 		work += w.parse()
 	}
+	if w.udp != nil { // shut or not: holding it back would only make the kernel drop it, unseen
+		work += w.takeDatagrams()
+	}
 	w.intake.Flush()
 	w.send()
 	if w.tcp.stopping.Load() {
-		w.drained.Store(w.quiet && w.reading == nil && w.ready.n == 0 && w.intake.Waiting() == 0)
+		w.drained.Store(w.quiet && w.reading == nil && w.ready.n == 0 && w.udp.drained() && w.intake.Waiting() == 0)
 	}
 	return work
 }
@@ -175,7 +179,7 @@ func (w *Worker) poll() {
 // Sleep waits in the poll until something happens, for max at the longest. A
 // worker that waits for room sleeps a millisecond, for no one wakes it when there is.
 func (w *Worker) Sleep(max time.Duration) {
-	if w.reading != nil || w.ready.n > 0 || w.parked.n > 0 || w.intake.Waiting() > 0 {
+	if w.reading != nil || w.ready.n > 0 || w.parked.n > 0 || !w.udp.drained() || w.intake.Waiting() > 0 {
 		max = min(max, time.Millisecond)
 	}
 	if w.wokeUp {
@@ -196,8 +200,12 @@ func (w *Worker) Wake() { w.waker.wake() }
 func (w *Worker) note(n int) {
 	for i := range w.events[:n] {
 		e := &w.events[i]
-		if e.Fd == wakerSlot {
+		switch e.Fd {
+		case wakerSlot:
 			w.wokeUp = true
+			continue
+		case datagramSlot:
+			w.udp.ready = w.udp.last < lastReads
 			continue
 		}
 		c := w.conns[e.Fd]
@@ -282,10 +290,11 @@ func (w *Worker) close() error {
 	w.abandon()
 	w.complaints.close()
 	w.waker.close()
-	if w.epoll < 0 {
-		return nil
+	err := w.udp.close(w.intake)
+	if w.epoll >= 0 {
+		err = errors.Join(err, unix.Close(w.epoll))
 	}
-	return unix.Close(w.epoll)
+	return err
 }
 
 // abandon drops the connections, also those that were given too late.
