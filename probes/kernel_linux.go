@@ -179,54 +179,87 @@ const (
 	futexWoke = 1 | 128
 )
 
-func futex(word *atomic.Uint32, op int, value uint32) {
-	// An error is no news: EAGAIN means that the word has changed already, EINTR
-	// that the caller is to look again; both are what its loop does.
-	unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), uintptr(op), uintptr(value), uintptr(unsafe.Pointer(&unix.Timespec{Sec: 1})), 0, 0)
+// futex returns how many were woken. An error is no news: EAGAIN means that the
+// word has changed already, EINTR and ETIMEDOUT that the caller is to look again,
+// which is what its loop does.
+func futex(word *atomic.Uint32, op int, value uint32) (woken int) {
+	limit := unix.Timespec{Sec: 1}
+	n, _, _ := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), uintptr(op), uintptr(value), uintptr(unsafe.Pointer(&limit)), 0, 0)
+	return int(n)
 }
 
-// futexWake times half of a round trip between two pinned threads, each asleep
-// while the other has the turn: one wake-up, from the call that wakes to the
-// woken thread's running.
-func futexWake(clock cpu.Clock, on, peer int, budget time.Duration) (Floor, error) {
-	var word atomic.Uint32
-	const ended = 1 << 31
-	sleepUntil := func(want uint32) bool {
-		for {
-			switch w := word.Load(); {
-			case w == want:
-				return true
-			case w >= ended:
-				return false
-			default:
-				futex(&word, futexWait, w)
-			}
+// sleeper is a thread that sleeps until it is woken and says when it ran.
+type sleeper struct {
+	word  atomic.Uint32 // the turn; over ends the game
+	_     cpu.Pad
+	awake atomic.Uint64 // ticks at which the turn was seen
+	turn  atomic.Uint32 // that was seen last
+	_     cpu.Pad
+}
+
+const (
+	sleepOver = 1 << 31
+	settleNs  = 60_000 // within which a thread that goes to sleep is asleep
+)
+
+// serve sleeps for each turn in order, until the game is over.
+func (s *sleeper) serve() {
+	for want := uint32(1); ; {
+		switch w := s.word.Load(); {
+		case w >= sleepOver:
+			return
+		case w >= want:
+			s.awake.Store(uint64(cpu.Now()))
+			s.turn.Store(w)
+			want = w + 1
+		default:
+			futex(&s.word, futexWait, w)
 		}
 	}
-	set := func(w uint32) {
-		word.Store(w)
-		futex(&word, futexWoke, 1)
+}
+
+// wake wakes the sleeper once and returns how long it took to run; slept is
+// false when nobody was asleep, so that nothing was measured.
+func (s *sleeper) wake(clock cpu.Clock, turn uint32) (ns float64, slept bool) {
+	for began := cpu.Now(); clock.Ns(cpu.Now()-began) < settleNs; {
 	}
-	var samples []float64
+	began := cpu.Now()
+	s.word.Store(turn)
+	slept = futex(&s.word, futexWoke, 1) == 1
+	for limit := began + clock.Ticks(int64(answerLimit)); s.turn.Load() != turn; {
+		if cpu.Now() > limit {
+			return 0, false
+		}
+	}
+	return float64(int64(s.awake.Load()-uint64(began))) / clock.Hz * 1e9, slept
+}
+
+// futexWake times one wake-up: from before the call that wakes, on CPU on, to
+// the woken thread's running on CPU peer. The two counters' offset is within it.
+func futexWake(clock cpu.Clock, on, peer int, budget time.Duration) (Floor, error) {
+	s, samples := new(sleeper), []float64(nil)
+	turn := uint32(0)
 	err := together([]int{on, peer}, func(i int) {
 		if i == 1 {
-			for want := uint32(1); sleepUntil(want); want += 2 {
-				set(want + 1)
-			}
+			s.serve()
 			return
 		}
-		turn := uint32(0)
-		samples = sampleUntil(clock, budget, func() float64 {
-			began := cpu.Now()
-			set(turn + 1)
-			turn += 2
-			sleepUntil(turn)
-			return float64(clock.Ns(cpu.End()-began)) / 2
+		sampleUntil(clock, budget, func() float64 {
+			turn++
+			ns, slept := s.wake(clock, turn)
+			if slept {
+				samples = append(samples, ns)
+			}
+			return ns
 		})
-		set(ended)
+		s.word.Store(sleepOver)
+		futex(&s.word, futexWoke, 1)
 	})
 	if err != nil {
 		return Floor{}, err
 	}
-	return newFloor("futex_wake", fmt.Sprintf("half a round trip between CPUs %d and %d, both asleep in turn", on, peer), samples)
+	if len(samples) < samplesMin {
+		return Floor{}, &refusedError{"futex_wake", fmt.Sprintf("the thread on CPU %d was asleep in %d of %d attempts", peer, len(samples), turn)}
+	}
+	return newFloor("futex_wake", fmt.Sprintf("CPU %d wakes a thread asleep on CPU %d, to its running", on, peer), samples)
 }
