@@ -9,10 +9,10 @@ const (
 	// Every is the time between two evaluations.
 	Every = 100 * time.Millisecond
 
-	window  = time.Second           // that the drop rate is taken over
-	spans   = int(window/Every) + 1 // samples that the window takes
-	calmFor = 10                    // evaluations in a row that must allow a milder state
-	changes = 64                    // transitions kept
+	window  = time.Second         // that the drop rate is taken over
+	spans   = int(window / Every) // samples, of which the oldest is that old
+	calmFor = 10                  // evaluations in a row that must allow a milder state
+	changes = 64                  // transitions kept
 )
 
 // Plane is one controller: thresholds, a second of samples, and the state that

@@ -53,8 +53,8 @@ func (w *twin) rate(t Thresholds, s Sample) float64 {
 		return -1
 	}
 	from := w.samples[0]
-	for _, old := range w.samples[max(0, len(w.samples)-11):] {
-		if len(w.samples) >= 11 && old == w.samples[len(w.samples)-11] || s.Now.Sub(old.Now) >= time.Second {
+	for _, old := range w.samples {
+		if s.Now.Sub(old.Now) >= time.Second {
 			from = old
 		}
 	}
