@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/topic"
 	"eventstreamcore/engine/wire"
 )
 
@@ -30,6 +31,7 @@ type conn struct {
 	more     bool // the last read did not empty the socket
 	framed   bool // it has sent a whole frame
 	last     int  // reads since Stop
+	memo     topic.Memo
 
 	openedAt, activeAt, beganAt cpu.Ticks // accepted, last read, first bytes of carry
 }
