@@ -21,7 +21,7 @@ func (e *Engine) assemble() (err error) {
 	if e.log, e.Recovery, err = store.Open(e.cfg.Log); err != nil {
 		return err
 	}
-	e.cfg.Plan = e.cfg.Plan.withCommit(e.cfg.Log.Mode != store.OS)
+	e.cfg.Plan = e.cfg.Plan.complete(e.cfg.Log.Mode != store.OS)
 	e.bells = map[Stage]*duty.Bell{}
 	for _, t := range e.cfg.Plan.Threads {
 		bell := new(duty.Bell)
@@ -32,19 +32,24 @@ func (e *Engine) assemble() (err error) {
 	if e.arena, err = memory.NewArena(e.ways() * e.cfg.Pool.Bytes()); err != nil {
 		return err
 	}
-	e.bus = bus.New(e.cfg.Lanes)
+	e.bus = bus.New(e.cfg.Lanes, e.cfg.Overflow[:]...)
+	e.slots = &bus.Slots{Arena: e.arena}
 	for lane, stage := range [event.Lanes]Stage{Realtime, Transactional, Batch} {
 		e.bus.Routed[lane].Bell = e.bells[stage]
 		e.bus.Processed[lane].Bell = e.bells[Store]
 	}
 	e.workers = map[Stage][]duty.Worker{}
-	sources, err := e.assembleIngest()
-	if err != nil {
+	d := dispatch.New(e.bus)
+	if err := e.assembleIngest(d); err != nil {
 		return err
 	}
-	e.workers[Dispatch] = []duty.Worker{dispatch.New(e.bus, sources...)}
-	e.assembleBehindBus()
-	return nil
+	e.slots.Pools = e.pools
+	if err := e.assembleLetters(); err != nil {
+		return err
+	}
+	d.Defend(dispatch.Defences{Orders: &e.orders, Chute: e.chute(), Slots: e.slots, Marks: e.marks()})
+	e.workers[Dispatch] = []duty.Worker{d}
+	return e.assembleBehindBus()
 }
 
 // ways is how many ways in there are, each with a pool of its own.
@@ -56,40 +61,40 @@ func (e *Engine) ways() (n int) {
 	return n
 }
 
-func (e *Engine) assembleIngest() (sources []dispatch.Source, err error) {
+func (e *Engine) assembleIngest(d *dispatch.Dispatcher) (err error) {
 	numbers := ingest.NewNumbers(e.Recovery.Last)
-	open := func() (*ingest.Intake, error) {
+	open := func(origin event.Origin) (*ingest.Intake, error) {
 		intake, lane, err := e.openIntake(numbers)
-		sources = append(sources, lane)
+		d.Add(lane, bus.Lossy(origin))
 		return intake, err
 	}
 	if e.cfg.TCP.Address != "" {
-		intake, err := open()
+		intake, err := open(event.FromTCP)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if e.tcp, err = ingest.Listen(e.cfg.TCP, intake); err != nil {
-			return nil, err
+			return err
 		}
 		for _, w := range e.tcp.Workers {
 			e.workers[Ingest] = append(e.workers[Ingest], w)
 		}
 	}
 	for _, feed := range e.cfg.Feeds {
-		intake, err := open()
+		intake, err := open(event.FromPlugin)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		e.workers[Ingest] = append(e.workers[Ingest], feed(ingest.NewPublisher(intake, event.FromPlugin)))
 	}
 	for range e.cfg.Publishers {
-		intake, err := open()
+		intake, err := open(event.FromInternal)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		e.publishers <- ingest.NewPublisher(intake, event.FromInternal)
 	}
-	return sources, nil
+	return nil
 }
 
 // openIntake makes one way in: a pool, its return queue, and a lane to the
@@ -117,17 +122,26 @@ func (e *Engine) openIntake(numbers *ingest.Numbers) (*ingest.Intake, *bus.Lane,
 // every stage, so that pressure reaches the sender soon.
 const ingestDepth = 4096
 
-func (e *Engine) assembleBehindBus() {
+func (e *Engine) assembleBehindBus() error {
 	for lane, stage := range [event.Lanes]Stage{Realtime, Transactional, Batch} {
-		e.processors[lane] = process.NewProcessor(e.bus, event.Lane(lane), e.arena, e.cfg.Clock)
-		e.workers[stage] = []duty.Worker{e.processors[lane]}
+		p := process.NewProcessor(e.bus, event.Lane(lane), e.slots, e.chute(), e.cfg.Clock)
+		e.processors[lane] = p
+		e.workers[stage] = []duty.Worker{p}
 	}
+	e.seen = process.NewSeen(e.cfg.Dedup, e.cfg.Clock, e.memoryShort)
+	if err := e.remember(); err != nil {
+		return err
+	}
+	e.transact = e.processors[event.LaneTransactional].Transact(e.seen, e.cfg.Handlers)
+	e.passing[event.LaneRealtime] = e.processors[event.LaneRealtime].Attend(e.cfg.Handlers)
+	e.passing[event.LaneBatch] = e.processors[event.LaneBatch].Attend(e.cfg.Handlers)
 	c := &committer{log: e.log, failed: e.failed, store: e.bells[Store], own: e.bells[Commit]}
 	if e.cfg.Log.Mode == store.OS {
 		c.every = e.cfg.Clock.Ticks(gatherFor.Nanoseconds())
 	}
-	e.storer = process.NewStorer(e.bus, e.arena, c, e.pools, e.cfg.Clock, e.cfg.Trace)
+	e.storer = process.NewStorer(e.bus, e.slots, c, e.cfg.Clock, e.cfg.Trace)
 	e.workers[Store], e.workers[Commit] = []duty.Worker{e.storer}, []duty.Worker{c}
+	return nil
 }
 
 // start runs the plan's threads, the last stages first, so that nothing is

@@ -33,7 +33,10 @@ type Config struct {
 
 	Plan  Plan
 	Pool  memory.Classes // slots for each way in; too few hold senders back early
-	Lanes bus.Depths     // events in each lane; too few hold senders back early
+	Lanes bus.Depths     // events in each lane; too few hold senders back early, or drop
+
+	Pressure
+	Processing
 
 	// Publishers is how many goroutines may publish at once, each with a pool of
 	// its own (81 MiB by default): 0 to 32, default 1, which Publish uses.
@@ -62,6 +65,8 @@ func Default(dir string) Config {
 		Plan:       Fused(duty.Unpinned, duty.Park),
 		Pool:       memory.DefaultClasses(),
 		Lanes:      bus.DefaultDepths(),
+		Pressure:   defaultPressure(),
+		Processing: defaultProcessing(),
 		Publishers: 1,
 		Drain:      2 * time.Second,
 	}
@@ -78,7 +83,7 @@ func (c Config) Validate() error {
 	if c.Drain <= 0 || c.Drain > time.Minute {
 		return fmt.Errorf("drain time: %v must be above 0 and at most 1m", c.Drain)
 	}
-	return errors.Join(c.Log.Validate(), c.Plan.Validate(), c.Pool.Validate(), c.Lanes.Validate())
+	return errors.Join(c.Log.Validate(), c.Plan.Validate(), c.Pool.Validate(), c.Lanes.Validate(), c.Pressure.validate(), c.Processing.validate())
 }
 
 // Engine is a running, or runnable, engine.
@@ -92,7 +97,17 @@ type Engine struct {
 	pools      []*memory.Pool
 	intakes    []*ingest.Intake
 	tcp        *ingest.TCP
+	slots      *bus.Slots
+	letters    *bus.DeadLetters
+	chutes     []*bus.Chute
+	deadLog    *store.Log
+	deadText   *rolling
 	processors [event.Lanes]*process.Processor
+	seen       *process.Seen
+	transact   *process.Transactions
+	passing    [event.Lanes]*process.Passing
+	writer     *process.LetterWriter
+	orders     bus.Orders
 	storer     *process.Storer
 	workers    map[Stage][]duty.Worker
 	bells      map[Stage]*duty.Bell
@@ -245,6 +260,7 @@ func (e *Engine) stop() (err error) {
 		if e.log != nil {
 			err = errors.Join(err, e.log.Close())
 		}
+		err = errors.Join(err, e.closeLetters())
 	})
 	return err
 }
