@@ -114,6 +114,7 @@ func (e *Engine) openIntake(numbers *ingest.Numbers) (*ingest.Intake, *bus.Lane,
 	if err != nil {
 		return nil, nil, fmt.Errorf("pool classes: %w", err)
 	}
+	intake.Topics = e.cfg.Topics
 	e.pools, e.intakes = append(e.pools, pool), append(e.intakes, intake)
 	return intake, lane, nil
 }

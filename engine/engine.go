@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"eventstreamcore/engine/bus"
@@ -24,6 +25,7 @@ import (
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/store"
+	"eventstreamcore/engine/topic"
 )
 
 // Config is what an engine is made of. Default fills everything but the folder.
@@ -34,6 +36,10 @@ type Config struct {
 	Plan  Plan
 	Pool  memory.Classes // slots for each way in; too few hold senders back early
 	Lanes bus.Depths     // events in each lane; too few hold senders back early, or drop
+
+	// Topics is the table in force, or nil for none. Whoever holds the pointer may
+	// put another table in at any time.
+	Topics *atomic.Pointer[topic.Table]
 
 	Pressure
 	Processing
