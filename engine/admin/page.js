@@ -23,7 +23,7 @@ function nanoseconds(v) {
 function duration(s) {
   if (s < 60) return Math.floor(s) + " s";
   if (s < 3600) return Math.floor(s / 60) + " min";
-  if (s < 172800) return (s / 3600).toFixed(1) + " h";
+  if (s < 172800) return three(s / 3600) + " h";
   return Math.floor(s / 86400) + " days";
 }
 const percent = (v) => (100 * v).toFixed(v < 0.1 ? 1 : 0) + " %";
@@ -55,10 +55,17 @@ function path(points, x, y) {
 const tiles = [
   ["received", "Received", (s) => s.rates.received, perSecond, (s) => count(s.totals.received) + " in all, " + bytes(s.rates.bytes) + "/s"],
   ["stored", "Stored", (s) => s.rates.stored, perSecond, (s) => count(s.totals.stored) + " in all"],
-  ["flight", "In flight", (s) => s.totals.in_flight, count, () => "taken in and not stored"],
+  ["flight", "In flight", (s) => s.totals.in_flight, count, () => "taken in, their fate open"],
+  ["dropped", "Given up", (s) => s.rates.dropped, perSecond, (s) => count(s.totals.dropped) + " in all, " + count(s.totals.uncaptured) + " not kept as dead letters" + reasons(s)],
+  ["duplicates", "Duplicates", (s) => s.rates.duplicate, perSecond, (s) => count(s.totals.duplicate) + " in all; ids are remembered for " + duration(s.dedup_held_s)],
   ["held", "Senders held", (s) => s.rates.held_lane_full + s.rates.held_no_slot, perSecond,
     (s) => `${count(s.totals.held_lane_full)} by a full lane, ${count(s.totals.held_no_slot)} for want of a slot`],
 ];
+
+function reasons(s) {
+  const all = Object.entries(s.dropped_by_reason ?? {}).sort((a, b) => b[1] - a[1]).map(([why, n]) => why + " " + count(n));
+  return all.length ? ": " + all.join(", ") : "";
+}
 
 function showTiles(s) {
   tiles.forEach(([id, title, value, form, sub], i) => {
@@ -100,7 +107,7 @@ function showLanes(s) {
       });
     });
     const share = lane.processed_total ? lane.sla_missed_total / lane.processed_total : 0;
-    text(node.querySelector(".sub"), `${count(lane.processed_total)} processed in all, ${count(lane.sla_missed_total)} of them (${percent(share)}) later than the SLA`);
+    text(node.querySelector(".sub"), `${count(lane.processed_total)} processed in all, ${count(lane.sla_missed_total)} of them (${percent(share)}) later than the SLA, ${count(lane.sla_missed_waiting_total)} because they had waited`);
     push("p99 " + lane.name, lane.processed.p99_ns);
   });
   drawChart(s.lanes.map((lane) => lane.name));
@@ -168,7 +175,10 @@ function showControl(s) {
   const c = s.control;
   $("control").hidden = !c;
   if (!c) return;
-  $("hold").hidden = !s.changes;
+  if ($("hold").hidden && s.changes) {
+    $("hold").hidden = false;
+    $("state").value = c.decision.state;
+  }
   text($("figures"), `Fullest lane at ${percent(c.figures.depth)} of its bound; ${percent(c.figures.drop_rate)} dropped against anyone's will in the last second` +
     (c.figures.rated ? "." : ", of too few events to judge by.") + (c.manual ? " The state is held by hand." : ""));
   fill($("transitions"), (c.transitions ?? []).slice(-8).reverse().map((t) => [new Date(t.at).toLocaleTimeString(), t.from, t.to, t.manual ? "hand" : "figures", percent(t.figures.depth), percent(t.figures.drop_rate)]));

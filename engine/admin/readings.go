@@ -8,6 +8,7 @@ import (
 	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/wire"
 )
 
 // sink takes readings, with shorthands for the kinds. Labels come as name,
@@ -57,6 +58,9 @@ func (s *Server) readOriginals(emit sink, now sample) {
 	t := now.totals()
 	emit.count("events_received_total", "Events taken in, by every way.", t.Received)
 	emit.count("events_processed_total", "Events that their lane's processor has let go of.", t.Processed)
+	emit.count("events_dropped_total", "Events given up on, for any reason.", t.Dropped)
+	emit.count("dedup_hits", "Events released because their id had succeeded before.", t.Duplicate)
+	emit.count("backpressure_drops", "Events given up on by order of the control plane, to relieve the engine.", float64(now.stats.Dropped[wire.ReasonBackpressure]))
 	depths := s.engine.Depths()
 	for i := range event.Lane(event.Lanes) {
 		emit.level("queue_depth_"+i.String(), "Events that wait for the processor of the "+i.String()+" lane.", float64(depths[i].Routed))
@@ -65,14 +69,27 @@ func (s *Server) readOriginals(emit sink, now sample) {
 }
 
 func (s *Server) readFlow(emit sink, now sample) {
-	emit.count("esc_events_stored_total", "Events appended to the log.", float64(now.stats.Stored))
-	emit.count("esc_received_bytes_total", "Bytes of the frames taken in.", float64(now.stats.Bytes))
-	emit.level("esc_events_in_flight", "Events taken in and not stored.", float64(now.stats.InFlight()))
-	emit.level("esc_log_sequence", "The last sequence handed to the kernel (written) and known to be on the disk (durable).", float64(now.stats.Written), "reached", "written")
-	emit.level("esc_log_sequence", "The last sequence handed to the kernel (written) and known to be on the disk (durable).", float64(now.stats.Durable), "reached", "durable")
+	stats := now.stats
+	const fates = "Events that have met their fate; received and created together are these and those in flight."
+	for fate, n := range map[string]uint64{"stored": stats.Stored, "captured": stats.Captured, "uncaptured": stats.Uncaptured, "duplicate": stats.Duplicates, "folded": stats.Folded} {
+		emit.count("esc_events_settled_total", fates, float64(n), "fate", fate)
+	}
+	for reason := wire.ReasonNone + 1; reason < wire.Reasons; reason++ {
+		emit.count("esc_events_dropped_total", "Events given up on, those that wait to be written as dead letters included.", float64(stats.Dropped[reason]), "reason", reason.String())
+	}
+	emit.count("esc_events_created_total", "Events that the engine made: results of windows.", float64(stats.Created))
+	emit.count("esc_received_bytes_total", "Bytes of the frames taken in.", float64(stats.Bytes))
+	emit.level("esc_events_in_flight", "Events taken in or made that have not met their fate.", float64(stats.InFlight()))
+	const reached = "The last sequence handed to the kernel (written) and known to be on the disk (durable)."
+	emit.level("esc_log_sequence", reached, float64(stats.Written), "reached", "written")
+	emit.level("esc_log_sequence", reached, float64(stats.Durable), "reached", "durable")
 	const held = "Times that a sender was held back, because a lane was full or a pool had no slot."
-	emit.count("esc_senders_held_total", held, float64(now.stats.LaneFull), "cause", "lane_full")
-	emit.count("esc_senders_held_total", held, float64(now.stats.NoSlot), "cause", "no_slot")
+	emit.count("esc_senders_held_total", held, float64(stats.LaneFull), "cause", "lane_full")
+	emit.count("esc_senders_held_total", held, float64(stats.NoSlot), "cause", "no_slot")
+	emit.count("esc_transactions_retried_total", "Attempts at transactions beyond the first.", float64(stats.Retried))
+	emit.count("esc_transactions_unremembered_total", "Transactions that went on without their id being remembered, for want of room.", float64(stats.Crowded))
+	emit.level("esc_dedup_held_seconds", "How long ids are really remembered.", stats.DedupHeld.Seconds())
+	emit.count("esc_handler_errors_total", "Errors of handlers on lanes that do not retry.", float64(stats.Alerted))
 }
 
 func (s *Server) readLanes(emit sink, now sample) {
@@ -82,7 +99,9 @@ func (s *Server) readLanes(emit sink, now sample) {
 		const latency = "Time from received to processed, and from received to stored, in seconds."
 		emit.spread("esc_latency_seconds", latency, now.processed[i], "lane", name, "until", "processed")
 		emit.spread("esc_latency_seconds", latency, now.stored[i], "lane", name, "until", "stored")
-		emit.count("esc_sla_missed_total", "Events processed later than their lane's SLA.", float64(now.stats.Missed[i]), "lane", name)
+		const missed = "Events processed later than their lane's SLA: late before they were taken up (wait), or after (service)."
+		emit.count("esc_sla_missed_total", missed, float64(now.stats.Queued[i]), "lane", name, "cause", "wait")
+		emit.count("esc_sla_missed_total", missed, float64(now.stats.Missed[i]-min(now.stats.Queued[i], now.stats.Missed[i])), "lane", name, "cause", "service")
 		emit.level("esc_sla_seconds", "The lane's SLA, from received to processed.", engine.SLAs[i].Seconds(), "lane", name)
 		emit.level("esc_queue_depth_events", "Events that wait in the lane, for its processor or behind it for the store.", float64(depths[i].Routed), "lane", name, "before", "processor")
 		emit.level("esc_queue_depth_events", "Events that wait in the lane, for its processor or behind it for the store.", float64(depths[i].Processed), "lane", name, "before", "store")

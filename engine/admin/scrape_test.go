@@ -36,7 +36,8 @@ func TestScrapeHasTheOriginalsNames(t *testing.T) {
 		"events_received_total": dto.MetricType_COUNTER, "events_processed_total": dto.MetricType_COUNTER,
 		"queue_depth_realtime": dto.MetricType_GAUGE, "queue_depth_transactional": dto.MetricType_GAUGE, "queue_depth_batch": dto.MetricType_GAUGE,
 		"latency_ns_realtime": dto.MetricType_HISTOGRAM, "latency_ns_transactional": dto.MetricType_HISTOGRAM, "latency_ns_batch": dto.MetricType_HISTOGRAM,
-		"esc_events_stored_total": dto.MetricType_COUNTER, "esc_latency_seconds": dto.MetricType_HISTOGRAM, "esc_pipeline_state": dto.MetricType_GAUGE,
+		"esc_events_settled_total": dto.MetricType_COUNTER, "events_dropped_total": dto.MetricType_COUNTER, "dedup_hits": dto.MetricType_COUNTER,
+		"backpressure_drops": dto.MetricType_COUNTER, "esc_events_dropped_total": dto.MetricType_COUNTER, "esc_dedup_held_seconds": dto.MetricType_GAUGE, "esc_latency_seconds": dto.MetricType_HISTOGRAM, "esc_pipeline_state": dto.MetricType_GAUGE,
 		"esc_thread_cpu_seconds_total": dto.MetricType_COUNTER, "esc_ready": dto.MetricType_GAUGE, "esc_build_info": dto.MetricType_GAUGE,
 		"process_resident_memory_bytes": dto.MetricType_GAUGE, "go_goroutines": dto.MetricType_GAUGE,
 	} {
@@ -51,7 +52,13 @@ func TestScrapeHasTheOriginalsNames(t *testing.T) {
 	if v := got["events_processed_total"].Metric[0].Counter.GetValue(); v != n {
 		t.Errorf("processed %v, want %d", v, n)
 	}
-	var states float64
+	var settled, states float64
+	for _, m := range got["esc_events_settled_total"].Metric {
+		settled += m.Counter.GetValue()
+	}
+	if settled != n {
+		t.Errorf("%v events have met their fate, want %d", settled, n)
+	}
 	for _, m := range got["esc_pipeline_state"].Metric {
 		states += m.Gauge.GetValue()
 	}

@@ -8,24 +8,27 @@ import (
 	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/wire"
 )
 
 // state is what /state answers. Times are in ns unless named otherwise, and
 // rates are per second over the last Window seconds.
 type state struct {
-	At      time.Time       `json:"at"`
-	Version string          `json:"version"`
-	Uptime  float64         `json:"uptime_s"` // of this port
-	Window  float64         `json:"window_s"`
-	Ready   bool            `json:"ready"`
-	Changes bool            `json:"changes"` // POST /state works
-	Address string          `json:"address"` // of the frame port
-	Control *control.Status `json:"control"`
-	Totals  totals          `json:"totals"`
-	Rates   totals          `json:"rates"`
-	Lanes   []lane          `json:"lanes"`
-	Threads []thread        `json:"threads"`
-	Process process         `json:"process"`
+	At      time.Time         `json:"at"`
+	Version string            `json:"version"`
+	Uptime  float64           `json:"uptime_s"` // of this port
+	Window  float64           `json:"window_s"`
+	Ready   bool              `json:"ready"`
+	Changes bool              `json:"changes"` // POST /state works
+	Address string            `json:"address"` // of the frame port
+	Control *control.Status   `json:"control"`
+	Totals  totals            `json:"totals"`
+	Rates   totals            `json:"rates"`
+	Dropped map[string]uint64 `json:"dropped_by_reason"`
+	Dedup   float64           `json:"dedup_held_s"` // how long ids are really remembered
+	Lanes   []lane            `json:"lanes"`
+	Threads []thread          `json:"threads"`
+	Process process           `json:"process"`
 }
 
 // totals are events since the start, or events a second.
@@ -34,6 +37,11 @@ type totals struct {
 	Processed float64 `json:"processed"`
 	Stored    float64 `json:"stored"`
 	Bytes     float64 `json:"bytes"`
+	Created   float64 `json:"created"`   // results of windows
+	Folded    float64 `json:"folded"`    // into such a result
+	Duplicate float64 `json:"duplicate"` // released, for their id had succeeded
+	Dropped   float64 `json:"dropped"`   // given up on, for any reason
+	Lost      float64 `json:"uncaptured"`
 	InFlight  float64 `json:"in_flight"` // as a rate: how fast it grows
 	HeldLane  float64 `json:"held_lane_full"`
 	HeldSlot  float64 `json:"held_no_slot"`
@@ -49,8 +57,9 @@ type lane struct {
 	Rate      float64 `json:"rate"`
 	SLA       int64   `json:"sla_ns"`
 	Missed    uint64  `json:"sla_missed_total"`
-	Processed late    `json:"processed"` // received to processed
-	Stored    late    `json:"stored"`    // received to stored
+	Queued    uint64  `json:"sla_missed_waiting_total"` // of those, late before they were taken up
+	Processed late    `json:"processed"`                // received to processed
+	Stored    late    `json:"stored"`                   // received to stored
 }
 
 // late is a distribution of the window. A percentile of which there are too few
@@ -89,6 +98,7 @@ func (s *Server) look() state {
 		At: now.at, Version: s.config.Version, Uptime: now.at.Sub(s.began).Seconds(), Window: seconds,
 		Ready: s.running() && !s.stopping.Load(), Changes: s.config.Plane != nil && s.config.Token != "",
 		Address: s.engine.Addr(), Totals: now.totals(), Rates: now.totals().since(base.totals(), seconds),
+		Dropped: dropped(now.stats), Dedup: now.stats.DedupHeld.Seconds(),
 		Process: process{now.usage, rate(now.usage.CPUSeconds, base.usage.CPUSeconds, seconds), runtime.NumGoroutine()},
 	}
 	if s.config.Plane != nil {
@@ -101,7 +111,7 @@ func (s *Server) look() state {
 		v.Lanes = append(v.Lanes, lane{
 			Name: i.String(), Depth: depths[i].Routed, StoreWait: depths[i].Processed, Capacity: depths[i].Capacity,
 			Total: now.processed[i].Count, Rate: rate(float64(now.processed[i].Count), float64(base.processed[i].Count), seconds),
-			SLA: engine.SLAs[i].Nanoseconds(), Missed: now.stats.Missed[i],
+			SLA: engine.SLAs[i].Nanoseconds(), Missed: now.stats.Missed[i], Queued: now.stats.Queued[i],
 			Processed: lateOf(processed), Stored: lateOf(now.stored[i].Since(base.stored[i])),
 		})
 	}
@@ -125,10 +135,25 @@ func (s *Server) threads(now, base sample, seconds float64) (threads []thread) {
 	return threads
 }
 
+// dropped names the reasons for which events were given up on.
+func dropped(stats engine.Stats) map[string]uint64 {
+	reasons := map[string]uint64{}
+	for reason, n := range stats.Dropped {
+		if n > 0 {
+			reasons[wire.Reason(reason).String()] = n
+		}
+	}
+	return reasons
+}
+
 func (s sample) totals() totals {
 	t := totals{
 		Received: float64(s.stats.Received), Stored: float64(s.stats.Stored), Bytes: float64(s.stats.Bytes),
+		Created: float64(s.stats.Created), Folded: float64(s.stats.Folded), Duplicate: float64(s.stats.Duplicates), Lost: float64(s.stats.Uncaptured),
 		InFlight: float64(s.stats.InFlight()), HeldLane: float64(s.stats.LaneFull), HeldSlot: float64(s.stats.NoSlot),
+	}
+	for _, n := range s.stats.Dropped {
+		t.Dropped += float64(n)
 	}
 	for i, processed := range s.processed {
 		t.Processed += float64(processed.Count)
@@ -137,12 +162,13 @@ func (s sample) totals() totals {
 	return t
 }
 
+// since is what each figure has grown by a second.
 func (t totals) since(base totals, seconds float64) totals {
+	by := func(now, base float64) float64 { return rate(now, base, seconds) }
 	return totals{
-		Received: rate(t.Received, base.Received, seconds), Processed: rate(t.Processed, base.Processed, seconds),
-		Stored: rate(t.Stored, base.Stored, seconds), Bytes: rate(t.Bytes, base.Bytes, seconds),
-		InFlight: rate(t.InFlight, base.InFlight, seconds), HeldLane: rate(t.HeldLane, base.HeldLane, seconds),
-		HeldSlot: rate(t.HeldSlot, base.HeldSlot, seconds), Missed: rate(t.Missed, base.Missed, seconds),
+		Received: by(t.Received, base.Received), Processed: by(t.Processed, base.Processed), Stored: by(t.Stored, base.Stored), Bytes: by(t.Bytes, base.Bytes),
+		Created: by(t.Created, base.Created), Folded: by(t.Folded, base.Folded), Duplicate: by(t.Duplicate, base.Duplicate), Dropped: by(t.Dropped, base.Dropped), Lost: by(t.Lost, base.Lost),
+		InFlight: by(t.InFlight, base.InFlight), HeldLane: by(t.HeldLane, base.HeldLane), HeldSlot: by(t.HeldSlot, base.HeldSlot), Missed: by(t.Missed, base.Missed),
 	}
 }
 
