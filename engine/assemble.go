@@ -16,11 +16,41 @@ import (
 	"eventstreamcore/engine/store"
 )
 
-// assemble makes the parts from the ground up: log, memory, lanes, stages.
-func (e *Engine) assemble() (err error) {
-	if e.log, e.Recovery, err = store.Open(e.cfg.Log); err != nil {
+// keeper is what the engine asks of its log, beyond what stages do with it.
+type keeper interface {
+	Written() uint64
+	Durable() uint64
+	Close() error
+}
+
+// letterKeeper is the log of dead letters.
+type letterKeeper interface {
+	process.LetterLog
+	Close() error
+}
+
+// open opens the logs.
+func (e *Engine) open() error {
+	log, recovery, err := store.Open(e.cfg.Log)
+	if err != nil {
 		return err
 	}
+	e.log, e.Recovery = log, recovery
+	return e.openLetters()
+}
+
+// commits makes the committer of the real log.
+func (e *Engine) commits() (process.Log, duty.Worker) {
+	c := &committer{log: e.log.(*store.Log), failed: e.failed, store: e.bells[Store], own: e.bells[Commit]}
+	if e.cfg.Log.Mode == store.OS {
+		c.every = e.cfg.Clock.Ticks(gatherFor.Nanoseconds())
+	}
+	return c, c
+}
+
+// assemble makes the parts from the ground up: memory, lanes, stages. The last
+// stage gathers into, and is committed by, what commits makes.
+func (e *Engine) assemble(commits func() (process.Log, duty.Worker)) (err error) {
 	e.cfg.Plan = e.cfg.Plan.complete(e.cfg.Log.Mode != store.OS)
 	e.bells = map[Stage]*duty.Bell{}
 	for _, t := range e.cfg.Plan.Threads {
@@ -44,12 +74,12 @@ func (e *Engine) assemble() (err error) {
 		return err
 	}
 	e.slots.Pools = e.pools
-	if err := e.assembleLetters(); err != nil {
-		return err
-	}
+	e.assembleLetters()
 	d.Defend(dispatch.Defences{Orders: &e.orders, Chute: e.chute(), Slots: e.slots, Marks: e.marks()})
-	e.workers[Dispatch] = []duty.Worker{d}
-	return e.assembleBehindBus()
+	e.assembleBehindBus(commits)
+	e.controller = e.newController()
+	e.workers[Dispatch] = []duty.Worker{d, e.controller}
+	return nil
 }
 
 // ways is how many ways in there are, each with a pool of its own.
@@ -123,26 +153,19 @@ func (e *Engine) openIntake(numbers *ingest.Numbers) (*ingest.Intake, *bus.Lane,
 // every stage, so that pressure reaches the sender soon.
 const ingestDepth = 4096
 
-func (e *Engine) assembleBehindBus() error {
+func (e *Engine) assembleBehindBus(commits func() (process.Log, duty.Worker)) {
 	for lane, stage := range [event.Lanes]Stage{Realtime, Transactional, Batch} {
 		p := process.NewProcessor(e.bus, event.Lane(lane), e.slots, e.chute(), e.cfg.Clock)
 		e.processors[lane] = p
 		e.workers[stage] = []duty.Worker{p}
 	}
 	e.seen = process.NewSeen(e.cfg.Dedup, e.cfg.Clock, e.memoryShort)
-	if err := e.remember(); err != nil {
-		return err
-	}
 	e.transact = e.processors[event.LaneTransactional].Transact(e.seen, e.cfg.Handlers)
 	e.passing[event.LaneRealtime] = e.processors[event.LaneRealtime].Attend(e.cfg.Handlers)
 	e.passing[event.LaneBatch] = e.processors[event.LaneBatch].Attend(e.cfg.Handlers)
-	c := &committer{log: e.log, failed: e.failed, store: e.bells[Store], own: e.bells[Commit]}
-	if e.cfg.Log.Mode == store.OS {
-		c.every = e.cfg.Clock.Ticks(gatherFor.Nanoseconds())
-	}
-	e.storer = process.NewStorer(e.bus, e.slots, c, e.cfg.Clock, e.cfg.Trace)
-	e.workers[Store], e.workers[Commit] = []duty.Worker{e.storer}, []duty.Worker{c}
-	return nil
+	log, committer := commits()
+	e.storer = process.NewStorer(e.bus, e.slots, log, e.cfg.Clock, e.cfg.Trace)
+	e.workers[Store], e.workers[Commit] = []duty.Worker{e.storer}, []duty.Worker{committer}
 }
 
 // start runs the plan's threads, the last stages first, so that nothing is

@@ -11,12 +11,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"eventstreamcore/engine/bus"
+	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
@@ -95,10 +97,11 @@ func (c Config) Validate() error {
 // Engine is a running, or runnable, engine.
 type Engine struct {
 	Recovery store.Recovery // what New found in the log's folder
+	Plane    *control.Plane // decides what is done about pressure
 
 	cfg        Config
 	arena      *memory.Arena
-	log        *store.Log
+	log        keeper
 	bus        *bus.Bus
 	pools      []*memory.Pool
 	intakes    []*ingest.Intake
@@ -106,8 +109,9 @@ type Engine struct {
 	slots      *bus.Slots
 	letters    *bus.DeadLetters
 	chutes     []*bus.Chute
-	deadLog    *store.Log
-	deadText   *rolling
+	deadLog    letterKeeper
+	deadText   io.WriteCloser
+	controller *controller
 	processors [event.Lanes]*process.Processor
 	seen       *process.Seen
 	transact   *process.Transactions
@@ -143,11 +147,28 @@ func New(cfg Config) (_ *Engine, err error) {
 		}
 	}
 	cfg.TCP.Clock, cfg.TCP.Log = cfg.Clock, cfg.Logger
-	e := &Engine{cfg: cfg, running: make(chan struct{}), failed: make(chan error, 1), publishers: make(chan *ingest.Publisher, cfg.Publishers)}
-	if err := e.assemble(); err != nil {
+	e := unassembled(cfg)
+	err = e.open()
+	if err == nil {
+		err = e.assemble(e.commits)
+	}
+	if err == nil {
+		err = e.remember()
+	}
+	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+func unassembled(cfg Config) *Engine {
+	return &Engine{
+		Plane:      control.NewPlane(cfg.Control),
+		cfg:        cfg,
+		running:    make(chan struct{}),
+		failed:     make(chan error, 1),
+		publishers: make(chan *ingest.Publisher, cfg.Publishers),
+	}
 }
 
 // ErrNoPublisher says that every publisher was handed out.
@@ -239,6 +260,7 @@ func (e *UndrainedError) Error() string {
 // the log has failed.
 func (e *Engine) drain(failure error) error {
 	deadline := time.Now().Add(e.cfg.Drain)
+	e.controller.ended.Store(true)
 	for {
 		left := e.Stats().InFlight()
 		if left == 0 && (e.tcp == nil || e.tcp.Drained()) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"eventstreamcore/engine/bus"
+	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/process"
@@ -17,8 +18,9 @@ import (
 
 // Pressure is what an engine does when more comes than it can take.
 type Pressure struct {
-	Overflow bus.Policies // what a full lane does with events that may be dropped
-	Dead     Dead         // where dropped events go
+	Overflow bus.Policies       // what a full lane does with events that may be dropped
+	Control  control.Thresholds // when the engine is under pressure
+	Dead     Dead               // where dropped events go
 }
 
 // Dead is where events go that were given up on.
@@ -35,11 +37,11 @@ type Dead struct {
 }
 
 func defaultPressure() Pressure {
-	return Pressure{Overflow: bus.DefaultPolicies(), Dead: Dead{Depth: 4096, RetainBytes: 64 << 20}}
+	return Pressure{Overflow: bus.DefaultPolicies(), Control: control.Default(), Dead: Dead{Depth: 4096, RetainBytes: 64 << 20}}
 }
 
 func (p Pressure) validate() error {
-	return errors.Join(p.Overflow.Validate(), p.Dead.validate())
+	return errors.Join(p.Overflow.Validate(), p.Control.Validate(), p.Dead.validate())
 }
 
 func (d Dead) validate() error {
@@ -66,9 +68,9 @@ func DeadDir(logDir string) string {
 // DeadText is the name of the original's form of the dead letters, in their folder.
 const DeadText = "dlq_log.txt"
 
-// assembleLetters makes the lane of dead letters, and opens their log: synced
-// every 10 ms, or when the kernel likes if that is how the log is.
-func (e *Engine) assembleLetters() (err error) {
+// openLetters opens the log of dead letters: synced every 10 ms, or when the
+// kernel likes if that is how the log is.
+func (e *Engine) openLetters() error {
 	if e.cfg.Dead.Dir == "" {
 		e.cfg.Dead.Dir = DeadDir(e.cfg.Log.Dir)
 	}
@@ -77,19 +79,27 @@ func (e *Engine) assembleLetters() (err error) {
 	if e.cfg.Log.Mode == store.OS {
 		cfg.Mode = store.OS
 	}
-	if e.deadLog, _, err = store.Open(cfg); err != nil {
+	log, _, err := store.Open(cfg)
+	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
-	if e.deadText, err = openRolling(filepath.Join(e.cfg.Dead.Dir, DeadText), e.cfg.Dead.RetainBytes); err != nil {
+	e.deadLog = log
+	text, err := openRolling(filepath.Join(e.cfg.Dead.Dir, DeadText), e.cfg.Dead.RetainBytes)
+	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
+	e.deadText = text
+	return nil
+}
+
+// assembleLetters makes the lane of dead letters, and the worker that empties it.
+func (e *Engine) assembleLetters() {
 	lane := &bus.Lane{Queue: queue.NewMPSC(make([]event.Ref, e.cfg.Dead.Depth)), Bell: e.bells[Letters]}
 	e.letters = &bus.DeadLetters{Lane: lane, Slots: e.slots}
 	e.writer = process.NewLetterWriter(e.letters, e.deadLog, e.deadText, e.cfg.Clock, func(err error) {
 		e.cfg.Logger.Error("dead letters are not kept any more, only counted: mend it and start again", "dir", e.cfg.Dead.Dir, "error", err)
 	})
 	e.workers[Letters] = []duty.Worker{e.writer}
-	return nil
 }
 
 // chute is one more stage's way to the dead letters.
@@ -104,7 +114,7 @@ func (e *Engine) chute() *bus.Chute {
 // pressure, for who can be held needs no defence.
 func (e *Engine) marks() (marks [event.Lanes]int) {
 	for i, depth := range e.cfg.Lanes {
-		marks[i] = max(1, depth*2/5)
+		marks[i] = max(1, min(depth, e.cfg.Control.MaxQueueDepth)*2/5)
 	}
 	return marks
 }

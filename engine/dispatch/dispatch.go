@@ -32,7 +32,7 @@ type Dispatcher struct {
 	ways   []way
 	lanes  *[event.Lanes]bus.Lane
 	trays  [event.Lanes]tray
-	credit [event.Lanes]int // events that a lane can take before it must be looked at again
+	credit [event.Lanes]int // events that may go in before a lane must be looked at again
 	taken  [batch]event.Ref
 	guard  Defences
 
@@ -93,10 +93,10 @@ func (d *Dispatcher) Step(cpu.Ticks) int {
 		if d.blocked() {
 			break
 		}
-		if len(w.paused) > 0 && !d.resume(w, order) || d.full(w.lossy) {
+		if len(w.paused) > 0 && !d.resume(w, order) {
 			continue
 		}
-		n := w.source.PopBatch(d.taken[:])
+		n := w.source.PopBatch(d.taken[:d.room(w.lossy)])
 		if n == 0 {
 			continue
 		}
@@ -120,23 +120,25 @@ func (d *Dispatcher) blocked() bool {
 	return false
 }
 
-// full reports whether some lane is filled to its mark. A lane's length is read
-// only when as many went in as had room when it was last read: it is written by
-// another core.
-func (d *Dispatcher) full(lossy bool) bool {
+// room is how many events may be taken, so that no lane gets beyond its mark. A
+// lane's length is read only when as many went in as had room when it was last
+// read: it is written by another core.
+func (d *Dispatcher) room(lossy bool) int {
+	n := batch
 	if d.guard.Slots == nil {
-		return false
+		return n
 	}
 	for i := range d.lanes {
 		lane := &d.lanes[i]
-		if d.credit[i] > 0 || lossy && lane.Policy != bus.BlockProducer {
+		if lossy && lane.Policy != bus.BlockProducer {
 			continue
 		}
-		if d.credit[i] = d.guard.Marks[i] - lane.Len(); d.credit[i] <= 0 {
-			return true
+		if d.credit[i] <= 0 {
+			d.credit[i] = d.guard.Marks[i] - lane.Len() - d.trays[i].n
 		}
+		n = min(n, max(0, d.credit[i]))
 	}
-	return false
+	return n
 }
 
 func (d *Dispatcher) sort(refs []event.Ref) {

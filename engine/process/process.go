@@ -8,6 +8,7 @@
 package process
 
 import (
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -152,6 +153,7 @@ type Meter struct {
 	Missed  metrics.Counter // events later than the bound
 	Queued  metrics.Counter // of those, the ones that were when they were taken up: the wait was the cause, not the service
 
+	peak     atomic.Int64 // ns, the worst since Peak was last called
 	clock    cpu.Clock
 	bound    int64 // ns
 	received cpu.Ticks
@@ -177,6 +179,9 @@ func (m *Meter) flush() {
 	ns := m.clock.Ns(m.done - m.received)
 	m.Latency.RecordN(ns, m.run)
 	m.Events.Add(m.run)
+	if ns > m.peak.Load() {
+		m.peak.Store(ns)
+	}
 	if ns > m.bound {
 		m.Missed.Add(m.run)
 		if m.taken > m.received && m.clock.Ns(m.taken-m.received) > m.bound {
@@ -185,3 +190,7 @@ func (m *Meter) flush() {
 	}
 	m.run = 0
 }
+
+// Peak is the longest time recorded since it was last called, give or take one
+// that is recorded just now. One goroutine calls it.
+func (m *Meter) Peak() time.Duration { return time.Duration(m.peak.Swap(0)) }
