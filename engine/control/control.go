@@ -123,7 +123,7 @@ type Sample struct {
 	Depth    float64       // the fullest lane's, by Thresholds.Depth
 	Received uint64        // events taken in since the start
 	Dropped  uint64        // of them, dropped against anyone's will: never those that a Decision ordered
-	Latency  time.Duration // the worst lane's 99th percentile of late, received to processed; 0: not known
+	Latency  time.Duration // the worst of late, from received to processed; 0: not known
 }
 
 // Decision is what to do now. It may be compared: where it equals the last one,
