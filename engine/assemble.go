@@ -59,7 +59,7 @@ func (e *Engine) assemble(commits func() (process.Log, duty.Worker)) (err error)
 			e.bells[s] = bell
 		}
 	}
-	if e.arena, err = memory.NewArena(e.ways() * e.cfg.Pool.Bytes()); err != nil {
+	if e.arena, err = memory.NewArena(e.ways()*e.cfg.Pool.Bytes() + e.house()); err != nil {
 		return err
 	}
 	e.bus = bus.New(e.cfg.Lanes, e.cfg.Overflow[:]...)
@@ -91,10 +91,19 @@ func (e *Engine) ways() (n int) {
 	return n
 }
 
+// house is the memory for what the engine makes itself.
+func (e *Engine) house() int {
+	if e.cfg.Windows.Span == 0 {
+		return 0
+	}
+	classes := houseClasses()
+	return classes.Bytes()
+}
+
 func (e *Engine) assembleIngest(d *dispatch.Dispatcher) (err error) {
 	numbers := ingest.NewNumbers(e.Recovery.Last)
 	open := func(origin event.Origin) (*ingest.Intake, error) {
-		intake, lane, err := e.openIntake(numbers)
+		intake, lane, err := e.openIntake(numbers, e.cfg.Pool)
 		d.Add(lane, bus.Lossy(origin))
 		return intake, err
 	}
@@ -124,14 +133,23 @@ func (e *Engine) assembleIngest(d *dispatch.Dispatcher) (err error) {
 		}
 		e.publishers <- ingest.NewPublisher(intake, event.FromInternal)
 	}
+	if e.cfg.Windows.Span == 0 {
+		return nil
+	}
+	intake, lane, err := e.openIntake(numbers, houseClasses())
+	if err != nil {
+		return err
+	}
+	d.Add(lane, false)
+	e.results, e.made = ingest.NewPublisher(intake, event.FromPlugin), intake
 	return nil
 }
 
 // openIntake makes one way in: a pool, its return queue, and a lane to the
 // dispatcher as deep as the widest lane behind it.
-func (e *Engine) openIntake(numbers *ingest.Numbers) (*ingest.Intake, *bus.Lane, error) {
-	home := queue.NewMPSC(make([]event.Ref, 1<<bits.Len(uint(e.cfg.Pool.Slots()-1))))
-	pool, err := memory.NewPool(e.arena, len(e.pools), -1, e.cfg.Pool, home)
+func (e *Engine) openIntake(numbers *ingest.Numbers, classes memory.Classes) (*ingest.Intake, *bus.Lane, error) {
+	home := queue.NewMPSC(make([]event.Ref, 1<<bits.Len(uint(classes.Slots()-1))))
+	pool, err := memory.NewPool(e.arena, len(e.pools), -1, classes, home)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -162,7 +180,7 @@ func (e *Engine) assembleBehindBus(commits func() (process.Log, duty.Worker)) {
 	e.seen = process.NewSeen(e.cfg.Dedup, e.cfg.Clock, e.memoryShort)
 	e.transact = e.processors[event.LaneTransactional].Transact(e.seen, e.cfg.Handlers)
 	e.passing[event.LaneRealtime] = e.processors[event.LaneRealtime].Attend(e.cfg.Handlers)
-	e.passing[event.LaneBatch] = e.processors[event.LaneBatch].Attend(e.cfg.Handlers)
+	e.assembleBatch()
 	log, committer := commits()
 	e.storer = process.NewStorer(e.bus, e.slots, log, e.cfg.Clock, e.cfg.Trace)
 	e.workers[Store], e.workers[Commit] = []duty.Worker{e.storer}, []duty.Worker{committer}

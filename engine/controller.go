@@ -42,9 +42,7 @@ func (e *Engine) newController() *controller {
 // pressure is what of the figures a plane wants.
 func (e *Engine) pressure(s *Stats) {
 	e.fates(s)
-	for _, in := range e.intakes {
-		s.Received += in.Counters.Events.Load()
-	}
+	e.arrivals(s)
 }
 
 // Step evaluates when it is due. It reports no work: a thread need not stay

@@ -116,6 +116,9 @@ type Engine struct {
 	seen       *process.Seen
 	transact   *process.Transactions
 	passing    [event.Lanes]*process.Passing
+	batches    *process.Batches  // nil without windows
+	results    *ingest.Publisher // of windows: the BATCH processor's
+	made       *ingest.Intake    // theirs
 	writer     *process.LetterWriter
 	orders     bus.Orders
 	storer     *process.Storer
@@ -263,7 +266,7 @@ func (e *Engine) drain(failure error) error {
 	e.controller.ended.Store(true)
 	for {
 		left := e.Stats().InFlight()
-		if left == 0 && (e.tcp == nil || e.tcp.Drained()) {
+		if left == 0 && (e.tcp == nil || e.tcp.Drained()) && e.resulted() {
 			return nil
 		}
 		if failure != nil || time.Now().After(deadline) {
@@ -274,6 +277,16 @@ func (e *Engine) drain(failure error) error {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// resulted asks for the results of the window that is open, once nothing more
+// can go into it, and reports whether they are made.
+func (e *Engine) resulted() bool {
+	if e.batches == nil || e.batches.Finished() && e.Stats().InFlight() == 0 {
+		return true
+	}
+	e.batches.Finish()
+	return false
 }
 
 // stop ends the threads, then the connections, then the log.

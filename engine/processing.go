@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/store"
 )
@@ -14,12 +15,15 @@ import (
 type Processing struct {
 	Dedup    process.Memory    // what transactions are remembered with
 	Handlers []process.Handler // called with the events of a topic, on their lane
+	Windows  process.Windows   // how the BATCH lane aggregates; by default it does not
 }
 
-func defaultProcessing() Processing { return Processing{Dedup: process.DefaultMemory()} }
+func defaultProcessing() Processing {
+	return Processing{Dedup: process.DefaultMemory(), Windows: process.Windows{Topics: 4096}}
+}
 
 func (p Processing) validate() error {
-	err := p.Dedup.Validate()
+	err := errors.Join(p.Dedup.Validate(), p.Windows.Validate())
 	for _, h := range p.Handlers {
 		err = errors.Join(err, h.Validate())
 	}
@@ -75,4 +79,22 @@ func (e *Engine) remember() error {
 		e.cfg.Logger.Info("ids remembered from the log", "ids", kept, "records", read, "took", time.Since(began).Round(time.Millisecond))
 	}
 	return nil
+}
+
+// houseClasses are the slots of what the engine makes itself: 2 MiB.
+func houseClasses() memory.Classes {
+	return memory.Classes{{Size: 256, Count: 1024}, {Size: 2 << 10, Count: 256}, {Size: 64 << 10, Count: 4}, {Size: 1<<20 + 4<<10, Count: 1}}
+}
+
+// assembleBatch makes the BATCH lane aggregate, if it is to. Its results come in
+// as all events do, by a way in of the processor's own.
+func (e *Engine) assembleBatch() {
+	p := e.processors[event.LaneBatch]
+	if e.results == nil {
+		e.passing[event.LaneBatch] = p.Attend(e.cfg.Handlers)
+		return
+	}
+	e.batches = p.Aggregate(e.cfg.Windows, e.cfg.Handlers, func(topic string, payload []byte) bool {
+		return e.results.Publish(topic, payload, event.Batch) == nil
+	})
 }

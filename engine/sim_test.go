@@ -37,11 +37,12 @@ type sim struct {
 	weights    []int // of their turns
 	disk, dead *simLog
 
-	sent    []uint64        // by publisher
-	unruly  map[uint64]bool // ids that were sent twice or failed: they may overtake
-	watched watch
-	plant   func(*sim) // a bug, done now and then
-	fault   string     // the first thing found wrong
+	slotsFree int             // before anything was published
+	sent      []uint64        // by publisher
+	unruly    map[uint64]bool // ids that were sent twice or failed: they may overtake
+	watched   watch
+	plant     func(*sim) // a bug, done now and then
+	fault     string     // the first thing found wrong
 }
 
 // simLog is a log on a disk that has room for so many records.
@@ -89,6 +90,7 @@ func newSim(seed uint64, plant func(*sim)) (*sim, error) {
 		s.publishers = append(s.publishers, p)
 		return &simLog{} // it publishes when the simulation says so
 	}}
+	cfg.Windows = process.Windows{Span: 100 * time.Millisecond, Topics: 4, Fold: seed%2 == 0}
 	cfg.Handlers = []process.Handler{{Pattern: "#", Handle: s.handle}}
 	s.Engine = unassembled(cfg)
 	s.disk, s.dead = &simLog{took: s.stored}, &simLog{took: s.buried}
@@ -105,6 +107,7 @@ func newSim(seed uint64, plant func(*sim)) (*sim, error) {
 		s.workers = append(s.workers, s.Engine.workers[stage]...)
 	}
 	s.weights = make([]int, len(s.workers))
+	s.slotsFree = s.free()
 	return s, nil
 }
 
@@ -133,6 +136,7 @@ func (s *sim) run(turns int) string {
 		}
 	}
 	s.controller.ended.Store(true)
+	s.batches.Finish()
 	for range 3000 {
 		s.disk.room, s.dead.room = 1000, 1000
 		s.now += 5_000_000
@@ -173,6 +177,8 @@ func (s *sim) turn() {
 	}
 }
 
+var simTopics = []string{"a/b", "a", "c/d/e", "a/c", "x", "y"}
+
 // publish sends n events, of ids that count up, and now and then one again.
 func (s *sim) publish(who, n int) {
 	p := s.publishers[who]
@@ -184,7 +190,7 @@ func (s *sim) publish(who, n int) {
 			s.unruly[id] = true
 		}
 		priority := event.Priority(s.random.IntN(event.Priorities))
-		p.PublishBatch([]ingest.Event{{Topic: "a/b", ID: id, Priority: priority}})
+		p.PublishBatch([]ingest.Event{{Topic: simTopics[s.random.IntN(len(simTopics))], ID: id, Priority: priority}})
 	}
 }
 
@@ -259,18 +265,22 @@ func (s *sim) buried(h *event.Header) {
 // conserved compares the account with the slots that are out: two ways of
 // counting that share nothing.
 func (s *sim) conserved() {
-	out := 0
-	for _, p := range s.pools {
-		for p.Reclaim() > 0 {
-		}
-		out += s.cfg.Pool.Slots()
-		for class := range event.MaxClasses {
-			out -= p.Free(class)
-		}
-	}
+	out := s.slotsFree - s.free()
 	if stats := s.Stats(); stats.InFlight() != uint64(out) {
 		s.complain("%d events in flight by the account, %d slots are out: %+v", int64(stats.InFlight()), out, stats)
 	}
+}
+
+// free is how many slots are home.
+func (s *sim) free() (n int) {
+	for _, p := range s.pools {
+		for p.Reclaim() > 0 {
+		}
+		for class := range event.MaxClasses {
+			n += p.Free(class)
+		}
+	}
+	return n
 }
 
 // judge holds a transition against the table, read anew.

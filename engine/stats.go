@@ -57,13 +57,23 @@ func (e *Engine) Stats() (s Stats) {
 		s.Depth[i] = e.bus.Routed[i].Len()
 	}
 	s.Retried, s.Crowded, s.DedupHeld = e.transact.Retried.Load(), e.transact.Crowded.Load(), e.seen.Held()
+	e.arrivals(&s)
 	for _, in := range e.intakes {
-		s.Received += in.Counters.Events.Load()
 		s.Bytes += in.Counters.Bytes.Load()
 		s.LaneFull += in.Counters.LaneFull.Load()
 		s.NoSlot += in.Counters.NoSlot.Load()
 	}
 	return s
+}
+
+func (e *Engine) arrivals(s *Stats) {
+	for _, in := range e.intakes {
+		if in == e.made {
+			s.Created += in.Counters.Events.Load()
+		} else {
+			s.Received += in.Counters.Events.Load()
+		}
+	}
 }
 
 func (e *Engine) fates(s *Stats) {
@@ -77,6 +87,10 @@ func (e *Engine) fates(s *Stats) {
 		for reason := range c.Dropped {
 			s.Dropped[reason] += c.Dropped[reason].Load()
 		}
+	}
+	if e.batches != nil {
+		s.Folded = e.batches.Folded.Load()
+		s.Alerted += e.batches.Failed.Load()
 	}
 	for _, a := range e.passing {
 		if a != nil {
