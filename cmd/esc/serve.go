@@ -115,7 +115,7 @@ func serve(c *cobra.Command, s *settings, warnings []string) error {
 func (s *settings) attend(ctx context.Context, e *engine.Engine, cfg engine.Config) (leave func() error, err error) {
 	leave = func() error { return nil }
 	if s.admin.Address != "" {
-		s.admin.Version, s.admin.Plane, s.admin.Log = readBuild().Commit, e.Plane, cfg.Logger
+		s.admin.Version, s.admin.Log = readBuild().Commit, cfg.Logger
 		port, err := admin.Listen(s.admin, e)
 		if err != nil {
 			return nil, err

@@ -25,7 +25,6 @@ import (
 	"time"
 
 	"eventstreamcore/engine"
-	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/metrics"
 )
 
@@ -40,8 +39,7 @@ type Config struct {
 	// whoever is on this machine may look, and nobody may change anything.
 	Token string
 
-	Version string         // of the program, to show
-	Plane   *control.Plane // whose state is shown and may be overridden; nil for none
+	Version string // of the program, to show
 
 	// Registry is what else to scrape; nil for nothing. The engine's own figures
 	// need not be in it.

@@ -16,7 +16,7 @@ import (
 )
 
 func TestGuard(t *testing.T) {
-	r := running(t, Config{Token: secret, Plane: plane()})
+	r := running(t, Config{Token: secret})
 	own := r.Address.String()
 	bearer := []string{"Authorization", "Bearer " + secret}
 	basic := func(token string) []string {
@@ -81,14 +81,14 @@ func TestGuard(t *testing.T) {
 }
 
 func TestWithoutTokenOneLooksAndChangesNothing(t *testing.T) {
-	r := running(t, Config{Plane: plane()})
+	r := running(t, Config{})
 	for _, path := range []string{"/", "/state", "/metrics", "/healthz", "/readyz", "/page.js", "/page.css", "/icon.svg"} {
 		r.get(path)
 	}
 	if status, _, text := r.request("POST", "/state", `{"state":"EMERGENCY"}`); status != 403 || !strings.Contains(text, "--admin-token-file") {
 		t.Errorf("status %d: %s", status, text)
 	}
-	if now := r.config.Plane.Status().Decision.State; now != control.Healthy {
+	if now := r.engine.Plane.Status().Decision.State; now != control.Healthy {
 		t.Errorf("the state went to %v", now)
 	}
 }
@@ -182,7 +182,7 @@ func TestSeats(t *testing.T) {
 }
 
 func TestBodyIsBounded(t *testing.T) {
-	r := running(t, Config{Token: secret, Plane: plane()})
+	r := running(t, Config{Token: secret})
 	status, _, text := r.request("POST", "/state", `{"state":"`+strings.Repeat("x", bodyMax)+`"}`, "Authorization", "Bearer "+secret)
 	if status != http.StatusBadRequest || !strings.Contains(text, "too large") {
 		t.Errorf("status %d: %.200s", status, text)

@@ -173,8 +173,6 @@ function showHost(s) {
 
 function showControl(s) {
   const c = s.control;
-  $("control").hidden = !c;
-  if (!c) return;
   if ($("hold").hidden && s.changes) {
     $("hold").hidden = false;
     $("state").value = c.decision.state;
@@ -184,14 +182,14 @@ function showControl(s) {
   fill($("transitions"), (c.transitions ?? []).slice(-8).reverse().map((t) => [new Date(t.at).toLocaleTimeString(), t.from, t.to, t.manual ? "hand" : "figures", percent(t.figures.depth), percent(t.figures.drop_rate)]));
 }
 
-const moods = { HEALTHY: "good", ready: "good", ELEVATED: "wary", DEGRADED: "wary", starting: "wary", paused: "wary" };
+const moods = { HEALTHY: "good", ELEVATED: "wary", DEGRADED: "wary", starting: "wary", paused: "wary" };
 function badge(words) {
   text($("badge"), words);
   $("badge").dataset.mood = moods[words] ?? "bad";
 }
 
 function show(s) {
-  badge(!s.ready ? (s.threads ? "stopping" : "starting") : s.control ? s.control.decision.state : "ready");
+  badge(!s.ready ? (s.threads ? "stopping" : "starting") : s.control.decision.state);
   text($("about"), (s.address ? "Frames on " + s.address : "No frame port") + ", up " + duration(s.uptime_s) + (s.version ? ", " + s.version : ""));
   text($("window"), `Rates and percentiles are over the last ${s.window_s.toFixed(1)} s. A dash is a percentile of which there were too few events to know it: 368 for p99, 3,688 for p99.9.`);
   showTiles(s);

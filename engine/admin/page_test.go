@@ -170,10 +170,9 @@ func (r *rig) streaming() {
 
 func TestPageMovesInABrowser(t *testing.T) {
 	b := newBrowser(t)
-	p := plane()
-	r := running(t, Config{Token: secret, Plane: p})
+	r := running(t, Config{Token: secret})
 	r.streaming()
-	p.Override(control.Elevated, time.Now())
+	r.engine.Plane.Override(control.Elevated, time.Now())
 	s := watched(t, r, seen)
 	netlog := filepath.Join(b.dir, "net.json")
 	dom, console := b.run(strings.Replace(s.URL, "://", "://anyone:"+secret+"@", 1)+"/", "--dump-dom", "--log-net-log="+netlog)
@@ -206,7 +205,7 @@ setTimeout(() => { document.body.setAttribute("data-paused", $("badge").textCont
 
 func TestPageChangesTheState(t *testing.T) {
 	b := newBrowser(t)
-	r := running(t, Config{Token: secret, Plane: plane()})
+	r := running(t, Config{Token: secret})
 	s := watched(t, r, hand)
 	dom, console := b.run(strings.Replace(s.URL, "://", "://anyone:"+secret+"@", 1)+"/", "--dump-dom")
 	if console != "" {
@@ -217,7 +216,7 @@ func TestPageChangesTheState(t *testing.T) {
 			t.Errorf("no %s in %.300s", want, dom[strings.Index(dom, "<body"):])
 		}
 	}
-	if now := r.config.Plane.Status(); now.Decision.State != control.Critical || !now.Manual {
+	if now := r.engine.Plane.Status(); now.Decision.State != control.Critical || !now.Manual {
 		t.Errorf("the plane is in %v, by hand %v", now.Decision.State, now.Manual)
 	}
 }
@@ -230,10 +229,9 @@ func TestPageIsPhotographed(t *testing.T) {
 		t.Skip("no pictures: set ESC_PICTURES to a folder for them")
 	}
 	b := newBrowser(t)
-	p := plane()
-	r := running(t, Config{Token: secret, Plane: p})
+	r := running(t, Config{Token: secret})
 	r.streaming()
-	p.Override(control.Degraded, time.Now())
+	r.engine.Plane.Override(control.Elevated, time.Now())
 	for name, flags := range map[string][]string{
 		"light-1280": {"--window-size=1280,1700"}, "dark-1280": {"--window-size=1280,1700", "--force-dark-mode", "--blink-settings=preferredColorScheme=0"},
 		"light-400": {"--window-size=400,3000"}, "dark-400": {"--window-size=400,3000", "--blink-settings=preferredColorScheme=0"},

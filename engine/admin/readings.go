@@ -122,10 +122,7 @@ func (s *Server) readThreads(emit sink, now sample) {
 }
 
 func (s *Server) readPlane(emit sink) {
-	if s.config.Plane == nil {
-		return
-	}
-	status := s.config.Plane.Status()
+	status := s.engine.Plane.Status()
 	for state := range control.State(control.States) {
 		emit.level("esc_pipeline_state", "1 for the state that the engine is in, 0 for the others.", truth(status.Decision.State == state), "state", state.String())
 	}

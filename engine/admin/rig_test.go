@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"eventstreamcore/engine"
-	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/store"
@@ -138,5 +137,3 @@ func (r *rig) get(path string) string {
 	}
 	return text
 }
-
-func plane() *control.Plane { return control.NewPlane(control.Default()) }

@@ -75,10 +75,6 @@ func reply(w http.ResponseWriter, v any) {
 // changeState holds the engine in a state, {"state":"DEGRADED"}, or lets the
 // figures decide again, {"state":"auto"}.
 func (s *Server) changeState(w http.ResponseWriter, r *http.Request) {
-	if s.config.Plane == nil {
-		http.Error(w, "this engine runs without a control plane", http.StatusNotFound)
-		return
-	}
 	var wish struct{ State string }
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
@@ -87,15 +83,15 @@ func (s *Server) changeState(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if wish.State == "auto" {
-		s.config.Plane.Resume()
+		s.engine.Plane.Resume()
 	} else {
 		state, err := control.ParseState(wish.State)
 		if err != nil {
 			http.Error(w, fmt.Sprintf(`%v; or "auto"`, err), http.StatusBadRequest)
 			return
 		}
-		s.config.Plane.Override(state, time.Now())
+		s.engine.Plane.Override(state, time.Now())
 	}
 	s.config.Log.Warn("state changed by hand", "state", wish.State, "client", r.RemoteAddr)
-	reply(w, s.config.Plane.Status())
+	reply(w, s.engine.Plane.Status())
 }

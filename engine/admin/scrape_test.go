@@ -27,7 +27,7 @@ func (r *rig) scrape() map[string]*dto.MetricFamily {
 }
 
 func TestScrapeHasTheOriginalsNames(t *testing.T) {
-	r := running(t, Config{Plane: plane()})
+	r := running(t, Config{})
 	const n = 1000
 	r.publish(n)
 	r.settle(n)
@@ -99,11 +99,23 @@ func TestHistogramsAgree(t *testing.T) {
 	}
 }
 
+func TestSpreadCountsUpToEachBound(t *testing.T) {
+	var h metrics.Histogram
+	h.RecordN(90, 2)
+	h.RecordN(90_000, 3)
+	for name, unit := range map[string]float64{"a_seconds": 1e9, "a_ns": 1} {
+		sum, buckets := spread(metrics.Reading{Name: name, Spread: h.Snapshot()})
+		if sum != 270_180/unit || buckets[100/unit] != 2 || buckets[50_000/unit] != 2 || buckets[100_000/unit] != 5 || len(buckets) != len(bounds) {
+			t.Errorf("%s: sum %v, buckets %v", name, sum, buckets)
+		}
+	}
+}
+
 // originals may break Prometheus' rules of naming, for their names are kept.
 var originals = []string{"latency_ns_", "dedup_hits", "backpressure_drops", "queue_depth_"}
 
 func TestNamesAreLinted(t *testing.T) {
-	r := running(t, Config{Plane: plane()})
+	r := running(t, Config{})
 	problems, err := promlint.New(strings.NewReader(r.get("/metrics"))).Lint()
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +151,7 @@ func TestScrapeTakesTheCallersRegistry(t *testing.T) {
 
 // The engine's own readings must all be well formed.
 func TestReadingsAreClean(t *testing.T) {
-	r := running(t, Config{Plane: plane()})
+	r := running(t, Config{})
 	var all metrics.Registry
 	all.Add(r.read)
 	if _, err := all.Gather(); err != nil {

@@ -21,7 +21,7 @@ type state struct {
 	Ready   bool              `json:"ready"`
 	Changes bool              `json:"changes"` // POST /state works
 	Address string            `json:"address"` // of the frame port
-	Control *control.Status   `json:"control"`
+	Control control.Status    `json:"control"`
 	Totals  totals            `json:"totals"`
 	Rates   totals            `json:"rates"`
 	Dropped map[string]uint64 `json:"dropped_by_reason"`
@@ -96,14 +96,10 @@ func (s *Server) look() state {
 	seconds := now.at.Sub(base.at).Seconds()
 	v := state{
 		At: now.at, Version: s.config.Version, Uptime: now.at.Sub(s.began).Seconds(), Window: seconds,
-		Ready: s.running() && !s.stopping.Load(), Changes: s.config.Plane != nil && s.config.Token != "",
+		Ready: s.running() && !s.stopping.Load(), Changes: s.config.Token != "", Control: s.engine.Plane.Status(),
 		Address: s.engine.Addr(), Totals: now.totals(), Rates: now.totals().since(base.totals(), seconds),
 		Dropped: dropped(now.stats), Dedup: now.stats.DedupHeld.Seconds(),
 		Process: process{now.usage, rate(now.usage.CPUSeconds, base.usage.CPUSeconds, seconds), runtime.NumGoroutine()},
-	}
-	if s.config.Plane != nil {
-		status := s.config.Plane.Status()
-		v.Control = &status
 	}
 	depths := s.engine.Depths()
 	for i := range event.Lane(event.Lanes) {
