@@ -93,6 +93,9 @@ func (s *settings) pressureOptions() (options []option) {
 		option{key: "dead.retain_bytes", value: size(&e.Dead.RetainBytes), usage: "oldest dead letters go when their log is larger: 2MiB to 1TiB"},
 		option{key: "dedup.memory", value: size(&e.Dedup.Bytes), usage: "memory of transactions' ids, 8 bytes each: a power of two from 128KiB to 64GiB"},
 		option{key: "dedup.window", value: span(&e.Dedup.Window), usage: "how long an id is remembered: 1s to 24h"},
+		option{key: "windows.span", value: span(&e.Windows.Span), usage: "aggregate batch events by topic in windows of 100ms to 1h, each with a result that is an event; 0s does not"},
+		option{key: "windows.topics", value: count(&e.Windows.Topics), usage: "topics that a window tells apart, of 1.5 KiB each: 1 to 65536; what is beyond shares one result"},
+		option{key: "windows.fold", value: truth(&e.Windows.Fold), usage: "store the results instead of the events"},
 	)
 }
 
