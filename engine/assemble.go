@@ -174,12 +174,13 @@ const ingestDepth = 4096
 func (e *Engine) assembleBehindBus(commits func() (process.Log, duty.Worker)) {
 	for lane, stage := range [event.Lanes]Stage{Realtime, Transactional, Batch} {
 		p := process.NewProcessor(e.bus, event.Lane(lane), e.slots, e.chute(), e.cfg.Clock)
+		p.Followers = &e.followers
 		e.processors[lane] = p
 		e.workers[stage] = []duty.Worker{p}
 	}
 	e.seen = process.NewSeen(e.cfg.Dedup, e.cfg.Clock, e.memoryShort)
 	e.transact = e.processors[event.LaneTransactional].Transact(e.seen, e.cfg.Handlers)
-	e.passing[event.LaneRealtime] = e.processors[event.LaneRealtime].Attend(e.cfg.Handlers)
+	e.passing[event.LaneRealtime] = e.processors[event.LaneRealtime].Attend(e.watchful())
 	e.assembleBatch()
 	log, committer := commits()
 	e.storer = process.NewStorer(e.bus, e.slots, log, e.cfg.Clock, e.cfg.Trace)

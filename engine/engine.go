@@ -121,6 +121,7 @@ type Engine struct {
 	made       *ingest.Intake    // theirs
 	writer     *process.LetterWriter
 	orders     bus.Orders
+	followers  process.Followers
 	storer     *process.Storer
 	workers    map[Stage][]duty.Worker
 	bells      map[Stage]*duty.Bell
@@ -225,6 +226,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := e.start(); err != nil {
 		return errors.Join(err, e.stop())
 	}
+	defer e.alert()()
 	close(e.running)
 	var failure error
 	select {

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"eventstreamcore/engine/event"
@@ -15,6 +18,7 @@ import (
 type Processing struct {
 	Dedup    process.Memory    // what transactions are remembered with
 	Handlers []process.Handler // called with the events of a topic, on their lane
+	Alerts   []*process.Alert  // told of REALTIME events, off the lane
 	Windows  process.Windows   // how the BATCH lane aggregates; by default it does not
 }
 
@@ -26,6 +30,9 @@ func (p Processing) validate() error {
 	err := errors.Join(p.Dedup.Validate(), p.Windows.Validate())
 	for _, h := range p.Handlers {
 		err = errors.Join(err, h.Validate())
+	}
+	for _, a := range p.Alerts {
+		err = errors.Join(err, a.Handler().Validate())
 	}
 	return err
 }
@@ -97,4 +104,33 @@ func (e *Engine) assembleBatch() {
 	e.batches = p.Aggregate(e.cfg.Windows, e.cfg.Handlers, func(topic string, payload []byte) bool {
 		return e.results.Publish(topic, payload, event.Batch) == nil
 	})
+}
+
+// watchful are the handlers of the REALTIME lane.
+func (e *Engine) watchful() []process.Handler {
+	all := slices.Clone(e.cfg.Handlers)
+	for _, a := range e.cfg.Alerts {
+		all = append(all, a.Handler())
+	}
+	return all
+}
+
+// alert delivers alerts until the function that it returns is called.
+func (e *Engine) alert() (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var delivering sync.WaitGroup
+	for _, a := range e.cfg.Alerts {
+		delivering.Go(func() { a.Run(ctx) })
+	}
+	return func() {
+		cancel()
+		delivering.Wait()
+	}
+}
+
+// Follow begins a subscription to the events that are processed from now on:
+// those whose topic matches the pattern, of the priority or a higher one. Any
+// goroutine may follow; who is too slow loses events, and knows how many.
+func (e *Engine) Follow(pattern string, least event.Priority) (*process.Follower, error) {
+	return e.followers.Follow(pattern, least)
 }

@@ -35,10 +35,17 @@ func (h Handler) Validate() error {
 	if h.Handle == nil {
 		return fmt.Errorf("handler of %q: no function given", h.Pattern)
 	}
-	levels := strings.Split(h.Pattern, "/")
+	if err := checkPattern(h.Pattern); err != nil {
+		return fmt.Errorf("handler: %w", err)
+	}
+	return nil
+}
+
+func checkPattern(pattern string) error {
+	levels := strings.Split(pattern, "/")
 	for i, level := range levels {
 		if strings.ContainsAny(level, "+#") && len(level) > 1 || level == "#" && i < len(levels)-1 {
-			return fmt.Errorf("handler of %q: + and # stand for whole levels, # for the last only", h.Pattern)
+			return fmt.Errorf("topic pattern %q: + and # stand for whole levels, # for the last only", pattern)
 		}
 	}
 	return nil
@@ -69,6 +76,10 @@ func matches(pattern string, topic []byte) bool {
 	}
 }
 
+func viewOf(h *event.Header) Event {
+	return Event{ID: h.ID, Wall: h.Wall, Priority: h.Priority, Origin: h.Origin, Topic: h.Topic(), Payload: h.Payload()}
+}
+
 // calls are the handlers of one lane.
 type calls struct {
 	handlers []Handler
@@ -83,7 +94,7 @@ func (c *calls) run(h *event.Header) bool {
 	if len(c.handlers) == 0 {
 		return true
 	}
-	c.event = Event{ID: h.ID, Wall: h.Wall, Priority: h.Priority, Origin: h.Origin, Topic: h.Topic(), Payload: h.Payload()}
+	c.event = viewOf(h)
 	ok := true
 	for i := range c.handlers {
 		if matches(c.handlers[i].Pattern, c.event.Topic) && c.handlers[i].Handle(&c.event) != nil {

@@ -38,6 +38,9 @@ type Processor struct {
 	Meter Meter      // received to processed
 	Chute *bus.Chute // what it gave up on
 
+	// Followers see what it has processed; the processors may share one.
+	Followers *Followers
+
 	in, out  *bus.Lane
 	slots    *bus.Slots
 	arena    *memory.Arena // the slots': one step nearer
@@ -63,6 +66,9 @@ func NewProcessor(b *bus.Bus, lane event.Lane, slots *bus.Slots, chute *bus.Chut
 	return &Processor{
 		Meter: Meter{clock: clock, bound: SLA[lane].Nanoseconds()},
 		Chute: chute,
+
+		Followers: new(Followers),
+
 		in:    &b.Routed[lane],
 		out:   &b.Processed[lane],
 		slots: slots,
@@ -102,6 +108,7 @@ func (p *Processor) Step(now cpu.Ticks) int {
 		p.Meter.note(p.received[i%batch], now, done)
 	}
 	p.Meter.flush()
+	p.show(p.refs[:p.n])
 	p.hand()
 	return work
 }
