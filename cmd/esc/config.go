@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"eventstreamcore/engine/admin"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/duty"
+	"eventstreamcore/engine/process"
 )
 
 // settings is all that esc serve was told.
@@ -23,6 +26,7 @@ type settings struct {
 	plan         string
 	cpus         []int
 	idle         duty.Idle
+	alerts       alerts
 	tokenFile    string
 	admin        admin.Config
 	engine       engine.Config // but for its folder, plan and logger
@@ -30,7 +34,7 @@ type settings struct {
 
 // newSettings is what holds when nothing is told.
 func newSettings() *settings {
-	s := &settings{plan: "fused", engine: engine.Default("")}
+	s := &settings{plan: "fused", alerts: alerts{log: true}, engine: engine.Default("")}
 	s.engine.TCP.Address, s.engine.Publishers = "127.0.0.1:9000", 0
 	return s
 }
@@ -92,10 +96,51 @@ func (s *settings) validate() error {
 	if err := errors.Join(tcp.Validate(), s.admin.Validate()); err != nil {
 		return err
 	}
+	if err := s.alerts.validate(); err != nil {
+		return err
+	}
 	if _, err := s.threads(); err != nil {
 		return together{err}
 	}
 	return nil
+}
+
+// alerts say of what somebody is told, and how.
+type alerts struct {
+	topics  []string
+	log     bool
+	webhook string
+}
+
+func (a *alerts) validate() error {
+	for _, pattern := range a.topics {
+		if err := process.NewAlert(pattern, nil, nil).Handler().Validate(); err != nil {
+			return err
+		}
+	}
+	if a.webhook != "" {
+		u, err := url.Parse(a.webhook)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return errors.New("webhook is no URL: write it as https://host/path") // it may hold a secret
+		}
+		if len(a.topics) == 0 {
+			return together{errors.New("alerts.webhook is set and alerts.topics is empty: name the topics")}
+		}
+	}
+	return nil
+}
+
+// make makes the alerts, which log to log.
+func (a *alerts) make(log *slog.Logger) (made []*process.Alert) {
+	for _, pattern := range a.topics {
+		if a.log {
+			made = append(made, process.NewAlert(pattern, process.LogLine(log), log))
+		}
+		if a.webhook != "" {
+			made = append(made, process.NewAlert(pattern, process.Webhook(a.webhook), log))
+		}
+	}
+	return made
 }
 
 // together is an errTogether with its own words.
@@ -183,13 +228,30 @@ func (o *option) about() string {
 
 // scalar is the value as YAML.
 func scalar(v pflag.Value) string {
-	if v.Type() == "cpus" {
+	switch v.Type() {
+	case "cpus":
 		return "[" + strings.ReplaceAll(v.String(), ",", ", ") + "]"
+	case "list":
+		return flow(v.String())
 	}
 	if _, quoted := kinds[v.Type()]["!!str"]; !quoted || v.Type() == "size" {
 		return v.String()
 	}
-	b, err := yaml.Marshal(v.String())
+	return marshalled(v.String())
+}
+
+// flow is a list in brackets.
+func flow(list string) string {
+	n := yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+	items, _ := asList(list)
+	for _, item := range items {
+		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: item})
+	}
+	return marshalled(&n)
+}
+
+func marshalled(v any) string {
+	b, err := yaml.Marshal(v)
 	if err != nil { // no string is unfit
 		panic(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -66,9 +67,10 @@ func TestEveryOptionActs(t *testing.T) {
 		"control.min_events_for_evaluation": "7", "control.recovery_factor": "0.7",
 		"dead.dir": "dd", "dead.depth": "128", "dead.retain_bytes": "7MiB", "dedup.memory": "1MiB", "dedup.window": "7m",
 		"windows.span": "5s", "windows.topics": "7", "windows.fold": "true",
+		"alerts.topics": "[a/b, '#']", "alerts.log": "false", "alerts.webhook": "",
 		"admin.addr": "127.0.0.1:7", "admin.token": "0123456789abcdef", "admin.token_file": "",
 	}
-	for _, o := range newSettings().options() {
+	for i, o := range newSettings().options() {
 		value, ok := other[o.key]
 		if !ok {
 			t.Errorf("%s: the test has no other value for it", o.key)
@@ -86,7 +88,7 @@ func TestEveryOptionActs(t *testing.T) {
 			t.Errorf("%s in a file: %v, or nothing has changed", text, err)
 			continue
 		}
-		again, _, err := told("", []string{o.variable() + "=" + strings.Trim(value, "[]")}, flags)
+		again, _, err := told("", []string{o.variable() + "=" + s.options()[i].value.String()}, flags)
 		if err != nil || !reflect.DeepEqual(again, s) {
 			t.Errorf("%s in the environment: %v, or not the same as in a file", o.variable(), err)
 		}
@@ -223,6 +225,31 @@ func TestTokenFile(t *testing.T) {
 	} {
 		if _, _, err := told("", environment, flags); err == nil || !strings.Contains(err.Error(), "admin.token") {
 			t.Errorf("%q: %v", environment, err)
+		}
+	}
+}
+
+func TestAlertsOfConfig(t *testing.T) {
+	flags := newServeCommand().Flags()
+	s, _, err := told(write(t, "alerts:\n  topics: [alarms/#, +/fire]\n  webhook: https://example.org/secret\n"), nil, flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made := s.alerts.make(slog.New(slog.DiscardHandler)); len(made) != 4 {
+		t.Errorf("%d alerts, want a line and a POST for each of two patterns", len(made))
+	}
+	var printed bytes.Buffer
+	if err := s.print(&printed); err != nil || strings.Contains(printed.String(), "secret") || !strings.Contains(printed.String(), "topics: [alarms/#, +/fire]") {
+		t.Errorf("%v\n%s", err, printed.String())
+	}
+	for text, want := range map[string]string{
+		"alerts:\n  webhook: https://example.org/x\n": "alerts.topics is empty",
+		"alerts:\n  webhook: example.org/x\n":         "esc.yaml:2: alerts.webhook: webhook is no URL",
+		"alerts:\n  topics: [a+/b]\n":                 "esc.yaml:2: alerts.topics: handler: topic pattern \"a+/b\"",
+		"alerts:\n  topics: a\n":                      "esc.yaml:2: alerts.topics: \"a\" (str), where a list",
+	} {
+		if _, _, err := told(write(t, text), nil, flags); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
 }

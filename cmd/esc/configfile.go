@@ -24,6 +24,7 @@ var kinds = map[string]map[string]string{
 	"float":    {"!!float": "a number", "!!int": "a number"},
 	"size":     {"!!int": "bytes, or a size as 64MiB", "!!str": "bytes, or a size as 64MiB"},
 	"cpus":     {"!!seq": "a list of CPU numbers, as [0, 1]"},
+	"list":     {"!!seq": "a list, as [a, b]"},
 }
 
 // configBytes bounds a configuration file.
@@ -123,19 +124,19 @@ func (c *configFile) option(n *yaml.Node, at int) {
 	}
 	text := n.Value
 	if n.Kind == yaml.SequenceNode {
-		text = joined(n)
+		text = items(n)
 	}
 	if err := set(c.options, at, text); err != nil {
 		c.complain(n, o.key, "%v", err)
 	}
 }
 
-func joined(n *yaml.Node) string {
-	items := make([]string, len(n.Content))
+func items(n *yaml.Node) string {
+	texts := make([]string, len(n.Content))
 	for i, item := range n.Content {
-		items[i] = item.Value
+		texts[i] = item.Value
 	}
-	return strings.Join(items, ",")
+	return joined(texts)
 }
 
 // described says what stands there.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,7 +69,7 @@ func (s *settings) options() []option {
 		{key: "pool.slots_2kib", value: count(&e.Pool[1].Count), usage: "of up to 2 KiB"},
 		{key: "pool.slots_64kib", value: count(&e.Pool[2].Count), usage: "of up to 64 KiB"},
 		{key: "pool.slots_1mib", value: count(&e.Pool[3].Count), usage: "of up to a whole frame, 1 MiB"},
-	}, append(s.pressureOptions(), s.adminOptions()...)...)
+	}, slices.Concat(s.pressureOptions(), s.alertOptions(), s.adminOptions())...)
 }
 
 // pressureOptions are those of lanes, and of what happens when they fill up.
@@ -97,6 +98,14 @@ func (s *settings) pressureOptions() (options []option) {
 		option{key: "windows.topics", value: count(&e.Windows.Topics), usage: "topics that a window tells apart, of 1.5 KiB each: 1 to 65536; what is beyond shares one result"},
 		option{key: "windows.fold", value: truth(&e.Windows.Fold), usage: "store the results instead of the events"},
 	)
+}
+
+func (s *settings) alertOptions() []option {
+	return []option{
+		{key: "alerts.topics", value: field[[]string]{&s.alerts.topics, asList, joined, "list"}, usage: "patterns, as [alarms/#, +/fire], of whose REALTIME events somebody is told; empty: of none"},
+		{key: "alerts.log", value: truth(&s.alerts.log), usage: "by a line in the log"},
+		{key: "alerts.webhook", value: text(&s.alerts.webhook), usage: "and by a POST of JSON to this URL; empty: to none. Who answers slowly misses some", secret: true},
+	}
 }
 
 func (s *settings) adminOptions() []option {
@@ -293,6 +302,17 @@ func asCPUs(list string) (cpus []int, err error) {
 	}
 	return cpus, nil
 }
+
+func asList(text string) (items []string, err error) {
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items, nil
+}
+
+func joined(items []string) string { return strings.Join(items, ",") }
 
 func cpuList(cpus []int) string {
 	return strings.ReplaceAll(strings.Trim(fmt.Sprint(cpus), "[]"), " ", ",")

@@ -30,15 +30,15 @@ func TestAsEsc(t *testing.T) {
 	os.Exit(run(strings.Split(args, "\n")))
 }
 
-// process is a running esc.
-type process struct {
+// running is esc in a process of its own.
+type running struct {
 	*exec.Cmd
 	messages *bufio.Scanner
 }
 
-func start(t *testing.T, args ...string) *process {
+func start(t *testing.T, args ...string) *running {
 	t.Helper()
-	p := &process{Cmd: exec.Command(os.Args[0], "-test.run=^TestAsEsc$")}
+	p := &running{Cmd: exec.Command(os.Args[0], "-test.run=^TestAsEsc$")}
 	p.Env = append(os.Environ(), asEsc+"="+strings.Join(args, "\n"))
 	stderr, err := p.StderrPipe()
 	if err == nil {
@@ -53,7 +53,7 @@ func start(t *testing.T, args ...string) *process {
 }
 
 // says waits for a message and returns what the pattern's group found.
-func (p *process) says(t *testing.T, pattern string) string {
+func (p *running) says(t *testing.T, pattern string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	var met []string

@@ -70,6 +70,7 @@ func (s *settings) config(messages io.Writer) (cfg engine.Config, err error) {
 	cfg = s.engine
 	cfg.Log.Dir = eventsDir(s.data)
 	cfg.Logger = slog.New(slog.NewTextHandler(messages, nil))
+	cfg.Alerts = s.alerts.make(cfg.Logger)
 	if cfg.Plan, err = s.threads(); err != nil {
 		return cfg, exit(exitUsage, err)
 	}
