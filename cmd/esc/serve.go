@@ -157,6 +157,9 @@ func reloadTopics(ctx context.Context, hangups chan os.Signal, file string, curr
 func printServed(w io.Writer, e *engine.Engine, took time.Duration) {
 	s := e.Stats()
 	fmt.Fprintf(w, "received %d events, stored %d, left %d, in %v\n", s.Received, s.Stored, s.InFlight(), took.Round(time.Millisecond))
+	if s.Created+s.Settled()-s.Stored > 0 {
+		fmt.Fprintf(w, "created %d, duplicates %d, folded %d, dead letters %d kept and %d lost\n", s.Created, s.Duplicates, s.Folded, s.Captured, s.Uncaptured)
+	}
 	for lane := range event.Lane(event.Lanes) {
 		processed, stored := e.Latency(lane)
 		if processed.Count == 0 {
