@@ -71,6 +71,8 @@ type Server struct {
 	serving  sync.WaitGroup
 	stopping atomic.Bool
 	history  history
+	tails    chan struct{} // a seat for each that follows
+	end      context.CancelFunc
 	began    time.Time
 }
 
@@ -95,11 +97,13 @@ func Listen(c Config, e *engine.Engine) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Address: listener.Addr().(*net.TCPAddr).AddrPort(), config: c, engine: e, began: time.Now()}
+	ctx, end := context.WithCancel(context.Background())
+	s := &Server{Address: listener.Addr().(*net.TCPAddr).AddrPort(), config: c, engine: e, began: time.Now(), tails: make(chan struct{}, tailsMax), end: end}
 	s.history.begin(s.sample())
 	s.http = &http.Server{
 		Handler:           newGuard(c, s.Address).around(s.routes()),
-		ReadHeaderTimeout: headerTime, ReadTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: idleTime,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: headerTime, WriteTimeout: answerTime, IdleTimeout: idleTime, // a ReadTimeout would end long answers as well
 		MaxHeaderBytes: headerBytesMax,
 		ErrorLog:       slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn),
 	}
@@ -139,9 +143,11 @@ func (s *Server) Stopping() { s.stopping.Store(true) }
 // closeTime is how long answers under way may take when the server closes.
 const closeTime = time.Second
 
-// Close ends the port. Answers under way have a second to end.
+// Close ends the port. Answers under way have a second to end; who follows is
+// told at once.
 func (s *Server) Close() error {
 	s.Stopping()
+	s.end()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	err := s.http.Shutdown(ctx)

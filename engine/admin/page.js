@@ -172,14 +172,15 @@ function showHost(s) {
 }
 
 function showControl(s) {
-  const c = s.control;
+  const c = s.control, changes = c.transitions ?? [];
+  $("transitions").hidden = !changes.length;
   if ($("hold").hidden && s.changes) {
     $("hold").hidden = false;
     $("state").value = c.decision.state;
   }
   text($("figures"), `Fullest lane at ${percent(c.figures.depth)} of its bound; ${percent(c.figures.drop_rate)} dropped against anyone's will in the last second` +
     (c.figures.rated ? "." : ", of too few events to judge by.") + (c.manual ? " The state is held by hand." : ""));
-  fill($("transitions"), (c.transitions ?? []).slice(-8).reverse().map((t) => [new Date(t.at).toLocaleTimeString(), t.from, t.to, t.manual ? "hand" : "figures", percent(t.figures.depth), percent(t.figures.drop_rate)]));
+  fill($("transitions"), changes.slice(-8).reverse().map((t) => [new Date(t.at).toLocaleTimeString(), t.from, t.to, t.manual ? "hand" : "figures", percent(t.figures.depth), percent(t.figures.drop_rate)]));
 }
 
 const moods = { HEALTHY: "good", ELEVATED: "wary", DEGRADED: "wary", starting: "wary", paused: "wary" };
@@ -190,7 +191,7 @@ function badge(words) {
 
 function show(s) {
   badge(!s.ready ? (s.threads ? "stopping" : "starting") : s.control.decision.state);
-  text($("about"), (s.address ? "Frames on " + s.address : "No frame port") + ", up " + duration(s.uptime_s) + (s.version ? ", " + s.version : ""));
+  text($("about"), (s.address ? "Frames on " + s.address : "No frame port") + ", up " + duration(s.uptime_s) + (s.version ? ", build " + s.version : ""));
   text($("window"), `Rates and percentiles are over the last ${s.window_s.toFixed(1)} s. A dash is a percentile of which there were too few events to know it: 368 for p99, 3,688 for p99.9.`);
   showTiles(s);
   showLanes(s);

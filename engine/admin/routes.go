@@ -23,6 +23,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readiness)
 	mux.HandleFunc("GET /state", s.showState)
 	mux.HandleFunc("POST /state", s.changeState)
+	mux.HandleFunc("GET /tail", s.tail)
 	for _, file := range []string{"page.css", "page.js", "icon.svg"} {
 		mux.HandleFunc("GET /"+file, asset(file))
 	}
@@ -75,6 +76,7 @@ func reply(w http.ResponseWriter, v any) {
 // changeState holds the engine in a state, {"state":"DEGRADED"}, or lets the
 // figures decide again, {"state":"auto"}.
 func (s *Server) changeState(w http.ResponseWriter, r *http.Request) {
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTime)) // or the server's, none
 	var wish struct{ State string }
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()

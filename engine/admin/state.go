@@ -28,7 +28,7 @@ type state struct {
 	Dedup   float64           `json:"dedup_held_s"` // how long ids are really remembered
 	Lanes   []lane            `json:"lanes"`
 	Threads []thread          `json:"threads"`
-	Process process           `json:"process"`
+	Process host              `json:"process"`
 }
 
 // totals are events since the start, or events a second.
@@ -83,7 +83,7 @@ type thread struct {
 	Involuntary uint64  `json:"switches_involuntary"`
 }
 
-type process struct {
+type host struct {
 	usage
 	Share      float64 `json:"cpu_share"` // of one CPU, in the window
 	Goroutines int     `json:"goroutines"`
@@ -99,7 +99,7 @@ func (s *Server) look() state {
 		Ready: s.running() && !s.stopping.Load(), Changes: s.config.Token != "", Control: s.engine.Plane.Status(),
 		Address: s.engine.Addr(), Totals: now.totals(), Rates: now.totals().since(base.totals(), seconds),
 		Dropped: dropped(now.stats), Dedup: now.stats.DedupHeld.Seconds(),
-		Process: process{now.usage, rate(now.usage.CPUSeconds, base.usage.CPUSeconds, seconds), runtime.NumGoroutine()},
+		Process: host{now.usage, rate(now.usage.CPUSeconds, base.usage.CPUSeconds, seconds), runtime.NumGoroutine()},
 	}
 	depths := s.engine.Depths()
 	for i := range event.Lane(event.Lanes) {
