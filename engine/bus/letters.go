@@ -43,6 +43,7 @@ type Chute struct {
 	Uncaptured metrics.Counter               // those of them that are lost to the dead letters, too
 
 	letters *DeadLetters
+	one     [1]event.Ref // DropOne's, here so that it is not allocated
 }
 
 // NewChute leads to the dead letters.
@@ -63,6 +64,6 @@ func (c *Chute) Drop(refs []event.Ref, reason wire.Reason) {
 
 // DropOne is Drop for a single event.
 func (c *Chute) DropOne(r event.Ref, reason wire.Reason) {
-	one := [1]event.Ref{r}
-	c.Drop(one[:], reason)
+	c.one[0] = r
+	c.Drop(c.one[:], reason)
 }

@@ -69,6 +69,7 @@ type Batches struct {
 	closed  []*aggregate // of the window before, still to be published
 	spare   []*aggregate
 	payload []byte
+	homes   [batch]event.Ref
 
 	finish   atomic.Bool // the engine stops: close what is open
 	finished atomic.Bool
@@ -105,19 +106,18 @@ func (b *Batches) treat(refs []event.Ref, now cpu.Ticks) (kept int) {
 
 // separate moves the results to the front and sends the others home.
 func (b *Batches) separate(refs []event.Ref) (kept int) {
-	var homes [batch]event.Ref
 	n := 0
 	for _, r := range refs {
 		if isResult(b.slots.At(r)) {
 			refs[kept] = r
 			kept++
 		} else {
-			homes[n%batch] = r
+			b.homes[n%batch] = r
 			n++
 		}
 	}
 	b.Folded.Add(uint64(n))
-	b.slots.Return(homes[:n])
+	b.slots.Return(b.homes[:n])
 	return kept
 }
 
