@@ -11,12 +11,14 @@ package ingest
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/topic"
 	"eventstreamcore/engine/wire"
 )
 
@@ -33,6 +35,13 @@ type Intake struct {
 	wall    *cpu.Timeline
 	numbers *Numbers
 	id, end uint64 // the block of own ids in use
+
+	// Topics is the table in force, which any goroutine may replace; events of a
+	// topic that it knows have at least the priority that it gives. Nil, or
+	// holding nil: events have the priority of their frames. Set it before the
+	// first event.
+	Topics *atomic.Pointer[topic.Table]
+	memo   topic.Memo // of senders that have none
 
 	received   cpu.Ticks // the last arrival, and
 	receivedNs int64     // its time of day: the events of one read share both
@@ -59,6 +68,7 @@ type Arrival struct {
 	Received cpu.Ticks    // when its bytes were there
 	Answer   uint32       // the connection to answer to; 0 is none
 	Origin   event.Origin // by which way
+	Memo     *topic.Memo  // its sender's; nil: the intake's
 }
 
 // NewIntake fills slots of the pool and hands them to the lane. Its times of
@@ -90,18 +100,34 @@ func (in *Intake) Admit(f *wire.Frame, a Arrival) bool {
 	}
 	h.Intended, h.Received, h.Left, h.Answer = f.Intended, a.Received, 0, a.Answer
 	h.Sequence, h.Wall, h.ID = 0, in.receivedNs, f.ID
-	h.Type, h.Priority, h.Flags, h.Origin, h.Reason = event.TypeEvent, f.Priority, f.Flags, a.Origin, 0
+	priority := f.Priority
+	if in.Topics != nil {
+		priority = in.raise(f, a.Memo)
+	}
+	h.Type, h.Priority, h.Flags, h.Origin, h.Reason = event.TypeEvent, priority, f.Flags, a.Origin, 0
 	if f.Version != wire.V2 {
 		h.ID = in.number()
 	}
 	h.Fill(f.Topic, f.Payload)
 	in.unsealed[in.open%batch] = h
 	in.open++
-	in.pending[in.waiting%batch] = r.WithPriority(f.Priority)
+	in.pending[in.waiting%batch] = r.WithPriority(priority)
 	in.waiting++
 	in.events++
 	in.bytes += uint64(f.Size())
 	return true
+}
+
+// raise is the frame's effective priority.
+func (in *Intake) raise(f *wire.Frame, memo *topic.Memo) event.Priority {
+	t := in.Topics.Load()
+	if t == nil {
+		return f.Priority
+	}
+	if memo == nil {
+		memo = &in.memo
+	}
+	return memo.Raise(f.Priority, t, f.Topic)
 }
 
 // Flush hands what is queued to the lane and reports whether all of it went.
