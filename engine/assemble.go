@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"math/bits"
+	"slices"
+	"time"
 
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
@@ -199,11 +201,21 @@ func (e *Engine) start() error {
 		if len(workers) == 0 { // ingest alone, with nothing to take in
 			continue
 		}
-		thread, err := duty.Start(duty.Plan{Name: t.Name, CPU: t.CPU, Idle: t.Idle, Clock: e.cfg.Clock}, e.bells[t.Stages[0]], workers...)
+		plan := duty.Plan{Name: t.Name, CPU: t.CPU, Idle: t.Idle, Nap: e.nap(t), Clock: e.cfg.Clock}
+		thread, err := duty.Start(plan, e.bells[t.Stages[0]], workers...)
 		if err != nil {
 			return err
 		}
 		e.threads = append([]*duty.Thread{thread}, e.threads...)
 	}
 	return nil
+}
+
+// nap bounds the sleep of the thread that syncs by the clock; 0 leaves it to the
+// thread.
+func (e *Engine) nap(t Thread) time.Duration {
+	if e.cfg.Log.Mode == store.Interval && slices.Contains(t.Stages, Commit) {
+		return e.cfg.Log.Interval
+	}
+	return 0
 }

@@ -21,6 +21,7 @@ type committer struct {
 	own    *duty.Bell // rung when a group is there
 
 	waiting int       // the storer's: events appended and, beside it, not yet written
+	full    bool      // the log had no room: with large events a group is full before its time
 	every   cpu.Ticks // how long a group beside the storer may grow; 0: on a thread of its own
 	last    cpu.Ticks // when the last one was written
 	broken  bool
@@ -36,7 +37,7 @@ func (c *committer) Append(h *event.Header) (sequence uint64, ok bool) {
 	if sequence, ok = c.log.Append(h); ok {
 		c.waiting++
 	} else {
-		c.waiting = max(c.waiting, gatherEvents) // full before its time, with large events
+		c.full = true
 	}
 	return sequence, ok
 }
@@ -58,8 +59,11 @@ func (c *committer) Offer() bool {
 
 // Step writes one group, if there is one to write.
 func (c *committer) Step(now cpu.Ticks) int {
-	if c.broken || c.every != 0 && !c.due(now) {
+	if c.broken {
 		return 0
+	}
+	if c.every != 0 && !c.due(now) {
+		return min(c.waiting, 1) // not idle: the thread may not sleep on a group that gathers
 	}
 	n, err := c.log.Commit()
 	if err != nil {
@@ -73,14 +77,14 @@ func (c *committer) Step(now cpu.Ticks) int {
 		c.store.Ring()
 	}
 	if c.every != 0 {
-		c.waiting -= n
+		c.waiting, c.full = c.waiting-n, false
 	}
 	return n
 }
 
 // due reports whether the group beside the storer has grown enough.
 func (c *committer) due(now cpu.Ticks) bool {
-	if c.waiting <= 0 || c.waiting < gatherEvents && now-c.last < c.every {
+	if c.waiting == 0 || !c.full && c.waiting < gatherEvents && now-c.last < c.every {
 		return false
 	}
 	c.last = now

@@ -43,10 +43,11 @@ type Thread struct {
 
 // Fused runs every stage to completion on one thread: hand-offs are local, and
 // a second CPU is left to whoever sends. Commits run on a thread of their own
-// unless the log leaves syncing to the kernel.
+// unless the log leaves syncing to the kernel. The store steps right behind the
+// realtime processor: what that hands on does not wait for the other lanes.
 func Fused(cpu int, idle duty.Idle) Plan {
 	return Plan{Threads: []Thread{
-		{Name: "engine", CPU: cpu, Idle: idle, Stages: []Stage{Ingest, Dispatch, Realtime, Transactional, Batch, Store}},
+		{Name: "engine", CPU: cpu, Idle: idle, Stages: []Stage{Ingest, Dispatch, Realtime, Store, Transactional, Batch}},
 	}}
 }
 

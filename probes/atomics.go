@@ -87,37 +87,49 @@ func Atomics(clock cpu.Clock, on int, peer *int, budget time.Duration) (floors [
 	return floors, missing, nil
 }
 
-// contendedShare is how many operations the peer must make, against ours, for
-// the line to count as contended: a starved peer leaves it to us.
-const contendedShare = 0.2
+const (
+	// contendedShare is how many operations the peer must make within a sample,
+	// against ours, for the line to count as contended: a starved peer leaves it
+	// to us.
+	contendedShare = 0.1
+	contendedOps   = 4096 // of ours in a sample: 10 us alone, 80 us contended
+	peerOps        = 64   // of the peer's between two of its reports
+)
 
-// contend times op on one CPU while another does the same to the same line.
+// contend times op on one CPU while another does the same to the same line, and
+// keeps the samples in which it did.
 func contend(clock cpu.Clock, name string, op func(*counterLine, int), on, peer int, budget time.Duration) (Floor, error) {
 	if on == peer {
 		return Floor{}, fmt.Errorf("%s contended on CPU %d alone: %w", name, on, ErrOneCPU)
 	}
-	c, samples := new(counterLine), []float64(nil)
-	var ours, theirs int
+	contested, theirs := new(counterLine), new(counterLine)
+	var samples []float64
+	taken := 0
 	var stop atomic.Bool
 	err := together([]int{on, peer}, func(i int) {
-		if i == 0 {
-			samples = amortise(clock, budget, func(n int) {
-				op(c, n)
-				ours += n
-			})
-			stop.Store(true)
+		if i == 1 {
+			for !stop.Load() {
+				op(contested, peerOps)
+				theirs.word.Add(peerOps)
+			}
 			return
 		}
-		for ; !stop.Load(); theirs += 64 {
-			op(c, 64)
-		}
+		sampleUntil(clock, budget, func() float64 {
+			before := theirs.word.Load()
+			ns := timed(clock, contendedOps, func(n int) { op(contested, n) }) / contendedOps
+			taken++
+			if float64(theirs.word.Load()-before) >= contendedShare*contendedOps {
+				samples = append(samples, ns)
+			}
+			return ns
+		})
+		stop.Store(true)
 	})
 	if err != nil {
 		return Floor{}, err
 	}
-	share := float64(theirs) / float64(ours)
-	if share < contendedShare {
-		return Floor{}, &refusedError{name + "_contended", fmt.Sprintf("CPU %d was kept from running: it made %.2f operations to each of CPU %d's", peer, share, on)}
+	if len(samples) < samplesMin {
+		return Floor{}, &refusedError{name + "_contended", fmt.Sprintf("CPU %d was kept from running: it took part in %d of %d samples", peer, len(samples), taken)}
 	}
-	return newFloor(name+"_contended", fmt.Sprintf("CPU %d while CPU %d does the same to the same line, %.2f to each of ours", on, peer, share), samples)
+	return newFloor(name+"_contended", fmt.Sprintf("CPU %d while CPU %d does the same to the same line, as it did in %d of %d samples", on, peer, len(samples), taken), samples)
 }

@@ -120,18 +120,22 @@ type View struct {
 	Full bool // all sizes; otherwise only the largest, beyond every cache
 }
 
-// Views are one CPU of each last-level cache among those given, against each
-// node: its own node in full, the others beyond the caches, where alone the node
-// matters.
+// Views are one CPU of each last-level cache among those given (of each node,
+// where there is no such cache), against each node: its own node in full, the
+// others beyond the caches, where alone the node matters.
 func Views(t *topology.Topology, cpus []int) (views []View) {
 	places := t.Places()
-	seen := map[int]bool{}
+	seen := map[[2]int]bool{}
 	for _, c := range cpus {
 		p := places[c]
-		if p.L3 >= 0 && seen[p.L3] || p.L3 < 0 && len(views) > 0 {
+		domain := [2]int{p.L3, -1}
+		if p.L3 < 0 {
+			domain[1] = p.Node
+		}
+		if seen[domain] {
 			continue
 		}
-		seen[p.L3] = true
+		seen[domain] = true
 		memory := t.MemoryNodes()
 		if len(memory) == 0 {
 			views = append(views, View{CPU: c, Full: true})

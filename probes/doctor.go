@@ -42,6 +42,9 @@ func Doctor(clock cpu.Clock, root fs.FS, t *topology.Topology, cpus []int, dir s
 // warning.
 const lostWarn = 0.001
 
+// faultsWarn is how many page faults a spinner may have: its stack's.
+const faultsWarn = 4
+
 // checkSpinning pins a thread to every CPU, lets it spin, and judges what the
 // kernel made of it.
 func checkSpinning(clock cpu.Clock, root fs.FS, cpus []int, window time.Duration) []Check {
@@ -67,8 +70,8 @@ func checkSpinning(clock cpu.Clock, root fs.FS, cpus []int, window time.Duration
 		switched.Verdict, switched.Mend, switched.Undo = Warn, "boot with isolcpus=LIST, or stop other work", "boot without isolcpus="
 	}
 	faults.Value = fmt.Sprintf("%d in %v", faulted, window)
-	if faulted > 0 {
-		faults.Verdict = Warn
+	if faulted > faultsWarn*int64(len(cpus)) {
+		faults.Verdict, faults.Mend = Warn, "touch memory before measuring; switch off page scanning (ksm, damon, numa_balancing)"
 	}
 	lost.Value = fmt.Sprintf("%.2f %% of CPU %d, worst gap %.0f us", worst.LostShare*100, worst.CPU, float64(worst.WorstNs)/1000)
 	if worst.LostShare > lostWarn {

@@ -59,6 +59,8 @@ var facts = []struct {
 	{"thermal throttling", []string{cpuDir + "/cpu0/thermal_throttle/core_throttle_count", "17"}, Warn, "17"},
 	{"idle states", []string{cpuDir + "/cpu0/cpuidle/state2/latency", "133", cpuDir + "/cpu0/cpuidle/state2/name", "C6"}, Warn, "C6 wakes in 133 us"},
 	{"idle states", []string{cpuDir + "/cpu0/cpuidle/state2/latency", "133", cpuDir + "/cpu0/cpuidle/state2/disable", "1", cpuDir + "/cpu0/cpuidle/state0/latency", "0"}, OK, "none"},
+	{"idle states", []string{cpuDir + "/cpu0/cpuidle/state2/latency", "133", "dev/cpu_dma_latency", "\x00\x00\x00\x00"}, OK, "held at 0 us"},
+	{"idle states", []string{cpuDir + "/cpu0/cpuidle/state2/latency", "133", "dev/cpu_dma_latency", "\x00\x94\x35\x77"}, Warn, "133"},
 	{"smt siblings", []string{cpuDir + "/cpu0/topology/thread_siblings_list", "0,16"}, Warn, "0,16"},
 	{"smt siblings", []string{cpuDir + "/cpu0/topology/thread_siblings_list", "0", cpuDir + "/cpu1/topology/thread_siblings_list", "1"}, OK, "alone"},
 	{"isolated", []string{cpuDir + "/isolated", "0-3"}, OK, "0-3"},

@@ -62,8 +62,8 @@ func TestDisk(t *testing.T) {
 
 func TestCurve(t *testing.T) {
 	clock, cpus := calibrated(t)
-	c, err := MeasureCurve(clock, cpus[0], nil, []int{4096, 1 << 20}, 2*brief)
-	if err != nil || len(c.Points) != 2 {
+	c, err := MeasureCurve(clock, cpus[0], nil, []int{4096, 6144, 1 << 20}, 3*brief)
+	if err != nil || len(c.Points) != 3 {
 		t.Fatalf("%d points, %v", len(c.Points), err)
 	}
 	for _, p := range c.Points {

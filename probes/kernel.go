@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"runtime"
 	"time"
 
 	"eventstreamcore/engine/cpu"
@@ -17,13 +18,15 @@ func Kernel(clock cpu.Clock, on int, peer *int, budget time.Duration) (floors []
 // timeNow times the runtime's clock, which asks the kernel's shared page.
 func timeNow(clock cpu.Clock, on int, budget time.Duration) (Floor, error) {
 	var samples []float64
+	var last time.Time
 	err := pinned(on, func() {
 		samples = amortise(clock, budget, func(n int) {
 			for range n {
-				time.Now()
+				last = time.Now()
 			}
 		})
 	})
+	runtime.KeepAlive(last)
 	if err != nil {
 		return Floor{}, err
 	}

@@ -76,12 +76,11 @@ func writeUntilClosed(out int) error {
 	}
 }
 
+// readBytesFor reads for the budget, after a first sample that is not kept: the
+// connection's window opens in it.
 func readBytesFor(clock cpu.Clock, in int, budget time.Duration) (samples []float64, err error) {
 	block := make([]byte, readBytes)
-	samples = sampleUntil(clock, budget, func() float64 {
-		if err != nil {
-			return 0
-		}
+	read := func() float64 {
 		began, got := cpu.Now(), 0
 		for got < bytesPerSample && err == nil {
 			var n int
@@ -94,7 +93,9 @@ func readBytesFor(clock cpu.Clock, in int, budget time.Duration) (samples []floa
 			}
 			got += max(n, 0)
 		}
-		return float64(clock.Ns(cpu.End()-began)) / float64(got)
-	})
+		return float64(clock.Ns(cpu.End()-began)) / float64(max(got, 1))
+	}
+	read()
+	samples = sampleUntil(clock, budget, read)
 	return samples, err
 }

@@ -24,6 +24,14 @@ type Transfers struct {
 	Pairs     []Pair             `json:"pairs"`
 	Summaries []topology.Summary `json:"summaries"` // by relation
 	Sampled   bool               `json:"sampled"`   // not every pair was measured
+	Homes     []Home             `json:"homes,omitempty"`
+}
+
+// Home is the transfer of the first pair with the line in one node's memory,
+// bound there and read back.
+type Home struct {
+	Node   int   `json:"node"`
+	OneWay Floor `json:"one_way"`
 }
 
 const (

@@ -17,11 +17,11 @@ const (
 
 func mapBytes(n int) (bytes []byte, release func() error, err error) {
 	size := (n + os.Getpagesize() - 1) &^ (os.Getpagesize() - 1)
-	bytes, err = unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	all, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("mmap", err)
 	}
-	return bytes[:n], func() error { return unix.Munmap(bytes) }, nil
+	return all[:n], func() error { return unix.Munmap(all) }, nil
 }
 
 // bindTo has the pages come from one node and nowhere else (mbind(2)).

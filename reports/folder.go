@@ -34,16 +34,21 @@ type folder struct {
 func fill(dir string, run record.Run) (without []error, err error) {
 	f := &folder{dir: dir, sums: map[string]string{}}
 	run.Rows = sound(named(run.Rows))
-	f.put(benchFile, func(w io.Writer) error { return Bench(w, run) })
 	f.put(runFile, func(w io.Writer) error { return writeJSON(w, run) })
-	f.put(trialsFile, func(w io.Writer) error { return CSV(w, run) })
-	f.put(percentilesFile, func(w io.Writer) error { return percentilesCSV(w, run) })
+	f.texts(run)
 	for _, row := range run.Rows {
 		f.row(run, row)
 	}
 	f.hardware(run)
 	f.put(manifestFile, func(w io.Writer) error { return writeJSON(w, manifest(run, f.sums)) })
 	return f.without, f.err
+}
+
+// texts writes the forms of the whole run.
+func (f *folder) texts(run record.Run) {
+	f.put(benchFile, func(w io.Writer) error { return Bench(w, run) })
+	f.put(trialsFile, func(w io.Writer) error { return CSV(w, run) })
+	f.put(percentilesFile, func(w io.Writer) error { return percentilesCSV(w, run) })
 }
 
 // row writes the files that belong to one row: histograms, a plot, the trials

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,6 +118,19 @@ func TestMarkdown(t *testing.T) {
 	}))
 }
 
+// Text from elsewhere stays text in a table of markdown.
+func TestMarkdownEscapes(t *testing.T) {
+	run := sampleRun()
+	run.Fitness.Checks[1].Value, run.Fitness.Checks[1].Mend = "a|b<script>", "x`y\nz"
+	run.Rows[0].Workload = "[click](http://x)|<b>"
+	text := string(written(t, func(w io.Writer) error { return Markdown(w, []Loaded{{Name: "a", Run: run}}) }))
+	for _, bad := range []string{"a|b", "<script>", "<b>", "x`y", "([", " [click]"} {
+		if strings.Contains(text, bad) {
+			t.Errorf("%q came through", bad)
+		}
+	}
+}
+
 func TestComparisonTable(t *testing.T) {
 	slow := sampleRun()
 	for i := range slow.Rows[0].Trials {
@@ -144,7 +158,7 @@ func TestHlog(t *testing.T) {
 		t.Error("a BaseTime, which readers add twice")
 	}
 	r := hdrhistogram.NewHistogramLogReader(bytes.NewReader(text))
-	counts := map[string][]int64{}
+	counts, starts := map[string][]int64{}, []int64{}
 	for {
 		h, err := r.NextIntervalHistogram()
 		if err != nil {
@@ -154,6 +168,10 @@ func TestHlog(t *testing.T) {
 			break
 		}
 		counts[h.Tag()] = append(counts[h.Tag()], h.TotalCount())
+		starts = append(starts, h.StartTimeMs()-run.Started.UnixMilli())
+	}
+	if want := []int64{0, 100, 0}; !slices.Equal(starts, want) {
+		t.Errorf("lines start %d ms after the run, want %d", starts, want)
 	}
 	raw, quiet := row.Distributions[0].Count, row.Distributions[1].Count
 	if got := counts["received-stored"]; len(got) != 2 || got[0] != raw || got[1] != quiet {
@@ -186,6 +204,28 @@ for (let h; (h = reader.nextIntervalHistogram()) != null;) console.log(h.tag, h.
 	want := "received-stored 200000 " + exact(float64(hist.ValueAtPercentile(50)))
 	if !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 3 {
 		t.Errorf("%q, want three lines with %q", out, want)
+	}
+}
+
+// Plots as PNG, and never over what is there.
+func TestPNGs(t *testing.T) {
+	dir := t.TempDir()
+	l := Loaded{Name: "a", Run: richRun()}
+	if err := PNGs(dir, l); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "pipeline_rate=200000.png")
+	if text, err := os.ReadFile(name); err != nil || !bytes.HasPrefix(text, []byte("\x89PNG")) {
+		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(name, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := PNGs(dir, l); err == nil {
+		t.Error("a second time into the same folder")
+	}
+	if text, err := os.ReadFile(name); err != nil || string(text) != "mine" {
+		t.Errorf("it was written over: %.20q %v", text, err)
 	}
 }
 

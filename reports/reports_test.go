@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"flag"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -295,5 +296,23 @@ func TestTableEscapes(t *testing.T) {
 	}
 	if strings.ContainsAny(b.String(), "\x1b\x07") {
 		t.Errorf("control characters came through:\n%q", b.String())
+	}
+}
+
+// A run that an older program wrote still loads, shows and compares. The file
+// was written once, by the first program of schema 1, and is never written anew.
+func TestOldSchemaLoads(t *testing.T) {
+	run, err := Load(filepath.Join("testdata", "v1"))
+	if err != nil || run.Schema != 1 || len(run.Rows) != 6 || len(run.Rows[2].Distributions) != 2 {
+		t.Fatalf("%d rows of schema %d: %v", len(run.Rows), run.Schema, err)
+	}
+	if err := HTML(io.Discard, []Loaded{{Name: "v1", Run: run}, {Name: "now", Run: sampleRun()}}); err != nil {
+		t.Error(err)
+	}
+	if err := Table(io.Discard, run, WidthMin, false); err != nil {
+		t.Error(err)
+	}
+	if _, err := Compare(Loaded{Name: "v1", Run: run}, Loaded{Name: "now", Run: sampleRun()}); err != nil {
+		t.Error(err)
 	}
 }

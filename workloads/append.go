@@ -61,6 +61,7 @@ func sample(p *memory.Pool) *event.Header {
 	return h
 }
 
+//go:noinline
 func appendGroups(log *store.Log, h *event.Header, group int) loop {
 	return func(n int) (succeeded int) {
 		for range n {

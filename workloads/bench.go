@@ -174,11 +174,14 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 		own.Trials = append(own.Trials, out.Trial)
 		own.Placed = out.Placed
 	}
+	if own.Loads = loads(outcomes); own.Loads != nil {
+		own.Notes = append(own.Notes, kneeNote(own.Loads))
+	}
 	if slices.ContainsFunc(own.Trials, func(t record.Trial) bool { return len(t.Values) > 0 || t.Invalid != "" }) {
 		b.judge(&own, c.Targets)
 		rows = append(rows, own)
 	}
-	for i, span := range outcomes[0].Spans {
+	for i, span := range spansOf(outcomes) {
 		row := base
 		row.Params = append(slices.Clone(base.Params), record.Param{Key: "span", Value: span.Name})
 		row.Placed = own.Placed
@@ -187,6 +190,16 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// spansOf is the spans of the first trial that has them.
+func spansOf(outcomes []Outcome) []Span {
+	for _, out := range outcomes {
+		if len(out.Spans) > 0 {
+			return out.Spans
+		}
+	}
+	return nil
 }
 
 func (b *Bench) judge(row *record.Row, targets []string) {

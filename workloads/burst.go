@@ -22,7 +22,6 @@ type burst struct {
 	orders    chan order
 	results   chan cpu.Ticks // from the first received to the last stored
 
-	now   order
 	left  int
 	began cpu.Ticks
 	goal  uint64 // stored events at which the burst is over; 0: nothing to do

@@ -12,7 +12,7 @@ import (
 var dedupSets = []struct {
 	name          string
 	bytes, window int
-}{{"16KiB", 16 << 10, 4}, {"256KiB", 256 << 10, 16}, {"8MiB", 8 << 20, 16}, {"512MiB", 512 << 20, 16}}
+}{{"16KiB", 16 << 10, 2}, {"256KiB", 256 << 10, 16}, {"8MiB", 8 << 20, 16}, {"512MiB", 512 << 20, 16}}
 
 // dedupJudged is the set that the targets are held against: the original's 4,096
 // buckets, a line each.
@@ -22,12 +22,11 @@ const dedupJudged = "256KiB"
 // in batches that prefetch.
 func dedup(*Bench) (cells []Cell) {
 	for _, set := range dedupSets {
-		cell := func(op string, batch int, run func(d *queue.Dedup, known int) loop) Cell {
+		cell := func(op string, batch int, run func(*table) loop) Cell {
 			c := Cell{
 				Params: params("op", op, "set", set.name, "batch", fmt.Sprint(batch)), Threads: 1, FloorUnit: "ns/op", Floor: accessFloor(set.bytes),
 				Open: func(b *Bench) (Trial, error) {
-					d, known := filled(set.bytes/8, set.window)
-					return amortised(b, batch, run(d, known), nil), nil
+					return amortised(b, batch, run(filled(set.bytes/8, set.window)), nil), nil
 				},
 			}
 			if set.name == dedupJudged && batch == 1 {
@@ -48,22 +47,39 @@ const (
 	knownMost  = 4 << 20 // bounds the time that filling a table takes
 )
 
+// table is a dedup table that is kept going: a generation ends when as many ids
+// came as it has words, so that it stays full and the upkeep is in the figure.
+type table struct {
+	*queue.Dedup
+	known int // ids it was filled with
+	words int
+	left  int // ids until the next generation
+}
+
 // filled is a table of that many words, half full or with knownMost ids, every
 // page of it touched.
-func filled(words, window int) (d *queue.Dedup, known int) {
+func filled(words, window int) *table {
 	memory := make([]uint64, words)
 	for i := 0; i < words; i += 512 {
 		memory[i] = 0
 	}
-	d, known = queue.NewDedup(memory, window), min(words/2, knownMost)
+	t := &table{Dedup: queue.NewDedup(memory, window), known: min(words/2, knownMost), words: words, left: words}
 	ids, outcomes := make([]uint64, dedupBatch), make([]queue.Outcome, dedupBatch)
-	for first := 0; first < known; first += dedupBatch {
+	for first := 0; first < t.known; first += dedupBatch {
 		for i := range ids {
 			ids[i] = knownID(first + i)
 		}
-		d.InsertBatch(ids, outcomes)
+		t.InsertBatch(ids, outcomes)
 	}
-	return d, known
+	return t
+}
+
+// count notes n more ids.
+func (t *table) count(n int) {
+	if t.left -= n; t.left <= 0 {
+		t.Advance()
+		t.left = t.words
+	}
 }
 
 // knownID is the i-th id of a filled table; odd ids below it are not there.
@@ -71,11 +87,13 @@ func knownID(i int) uint64 { return 2 * uint64(i) }
 
 // lookups reads ids that were inserted and ids that were not, by turns. The table
 // may have let a known one go: it holds eight to a line and no more.
-func lookups(d *queue.Dedup, known int) loop {
+//
+//go:noinline
+func lookups(t *table) loop {
 	return func(n int) (succeeded int) {
 		for i := range n {
-			id := uint64(i % (2 * known))
-			if held := d.Contains(id); !held || id%2 == 0 {
+			id := uint64(i % (2 * t.known))
+			if held := t.Contains(id); !held || id%2 == 0 {
 				succeeded++
 			}
 		}
@@ -85,21 +103,25 @@ func lookups(d *queue.Dedup, known int) loop {
 
 // inserts puts in ids that were never there: where the table is full, each new
 // one takes the place of an old.
-func inserts(d *queue.Dedup, known int) loop {
-	next := knownID(known)
+//
+//go:noinline
+func inserts(t *table) loop {
+	next := knownID(t.known)
 	return func(n int) (succeeded int) {
 		for range n {
-			if d.Insert(next) == queue.Fresh {
+			if t.Insert(next) == queue.Fresh {
 				succeeded++
 			}
 			next++
+			t.count(1)
 		}
 		return succeeded
 	}
 }
 
-func insertBatches(d *queue.Dedup, known int) loop {
-	next := knownID(known)
+//go:noinline
+func insertBatches(t *table) loop {
+	next := knownID(t.known)
 	ids, outcomes := make([]uint64, dedupBatch), make([]queue.Outcome, dedupBatch)
 	return func(n int) (succeeded int) {
 		for range n {
@@ -107,7 +129,8 @@ func insertBatches(d *queue.Dedup, known int) loop {
 				ids[i] = next
 				next++
 			}
-			d.InsertBatch(ids, outcomes)
+			t.InsertBatch(ids, outcomes)
+			t.count(dedupBatch)
 			fresh := 0
 			for _, o := range outcomes {
 				if o == queue.Fresh {

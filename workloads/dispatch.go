@@ -19,6 +19,7 @@ func dispatchCells(*Bench) []Cell {
 
 const dispatchBatch = 64
 
+//go:noinline
 func routing() loop {
 	lanes := bus.New(bus.DefaultDepths())
 	for i := range lanes.Routed {

@@ -1,7 +1,9 @@
 package workloads
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -45,20 +47,63 @@ func quantileValues(h *hdrhistogram.Histogram) (values []record.Value) {
 	return values
 }
 
-// spanTrials gives row the trials of the i-th span of the outcomes, and the
-// distribution of all valid ones together.
+// encoded is h as it is kept.
+func encoded(h *hdrhistogram.Histogram) string {
+	text, err := h.EncodeV2()
+	if err != nil {
+		panic(fmt.Sprintf("workloads: %v", err)) // cannot be: it writes to memory
+	}
+	return string(text)
+}
+
+// spanTrials gives row the trials of the i-th span of the outcomes, the
+// distribution of all valid ones together, and what else the span has.
 func (b *Bench) spanTrials(row *record.Row, i int, outcomes []Outcome) {
 	row.FloorUnit = "p50-ns"
-	merged := newHistogram()
+	merged, spans := newHistogram(), []Span(nil)
 	for _, out := range outcomes {
 		trial := out.Trial
 		trial.Values = nil
 		if trial.Invalid == "" {
 			h := out.Spans[i].Histogram
-			trial.N, trial.Values = h.TotalCount(), quantileValues(h)
+			trial.N, trial.Values, trial.Encoded = h.TotalCount(), quantileValues(h), encoded(h)
 			merged.Merge(h)
+			spans = append(spans, out.Spans[i])
 		}
 		row.Trials = append(row.Trials, trial)
 	}
-	row.Distributions = []record.Distribution{judge.NewDistribution(outcomes[0].Spans[i].Name, merged)}
+	if len(spans) == 0 {
+		return
+	}
+	row.Distributions = []record.Distribution{judge.NewDistribution(spans[0].Name, merged)}
+	for _, s := range spans {
+		for _, in := range s.Intervals {
+			in.StartNs += s.Began - spans[0].Began
+			row.Intervals = append(row.Intervals, in)
+		}
+	}
+	row.Waterfalls = middling(spans)
+}
+
+// middling is of each waterfall the one whose whole is the median over the
+// trials: still one real event.
+func middling(spans []Span) (list []record.Waterfall) {
+	for i := range spans[0].Waterfalls {
+		var all []record.Waterfall
+		for _, s := range spans {
+			if i < len(s.Waterfalls) {
+				all = append(all, s.Waterfalls[i])
+			}
+		}
+		slices.SortFunc(all, func(a, b record.Waterfall) int { return cmp.Compare(length(a), length(b)) })
+		list = append(list, all[len(all)/2])
+	}
+	return list
+}
+
+func length(w record.Waterfall) (ns int64) {
+	for _, s := range w.Spans {
+		ns += s.Ns
+	}
+	return ns
 }

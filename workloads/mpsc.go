@@ -40,6 +40,7 @@ func mpsc(*Bench) []Cell {
 	}
 }
 
+//go:noinline
 func mpscPair(q *queue.MPSC) loop {
 	return func(n int) (succeeded int) {
 		for i := range n {

@@ -33,6 +33,7 @@ func parse(*Bench) []Cell {
 // parseFrames is how many frames the buffer holds: 20 KiB of them, well in L1.
 const parseFrames = 256
 
+//go:noinline
 func decoding(version wire.Version) loop {
 	frame := standardFrame(version)
 	var buffer []byte

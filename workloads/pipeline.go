@@ -1,17 +1,15 @@
 package workloads
 
 import (
+	"errors"
 	"fmt"
-	"time"
 
 	"eventstreamcore/engine"
-	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/reports/record"
-	"eventstreamcore/workloads/drive"
 )
 
 // pipelinePayload is the body of an event of the pipeline, in bytes.
@@ -44,7 +42,7 @@ func pipeline(*Bench) []Cell {
 	for lane, priority := range [event.Lanes]event.Priority{event.High, event.Medium, event.Batch} {
 		cells = append(cells, paced(event.Lane(lane), priority))
 	}
-	return cells
+	return append(cells, sweep())
 }
 
 // lanePromise is the target that holds for each lane's received-processed.
@@ -89,36 +87,47 @@ func bursting(b *Bench, plan engine.Plan) (Trial, error) {
 // burstMost bounds one burst, and so what its log takes: 300 MB.
 const burstMost = 2 << 20
 
-// pacing drives the engine on the hot CPU in open loop from the peer.
-func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
-	n := max(int(latencyRate*b.Time.Seconds()), pacedLeast)
-	trace := metrics.NewTrace(n)
-	r, err := b.newRig(func(c *engine.Config) {
+// pacedRig is the engine on the hot CPU and a generator for the peer, with a
+// trace that holds the events of one run.
+func (b *Bench) pacedRig(priority event.Priority, most int) (r *rig, g *generator, trace *metrics.Trace, err error) {
+	trace = metrics.NewTrace(most)
+	r, err = b.newRig(func(c *engine.Config) {
 		c.Plan, c.Publishers, c.Trace = engine.Fused(b.Hot, duty.Spin), 1, trace
 	}, nil)
 	if err != nil {
-		return Trial{}, err
+		return nil, nil, nil, err
 	}
 	publisher, err := r.engine.Publisher()
 	if err != nil {
+		return nil, nil, nil, errors.Join(err, r.close())
+	}
+	return r, newGenerator(b.Clock, publisher, standardEvent(priority), most), trace, nil
+}
+
+// pacing drives the engine on the hot CPU in open loop from the peer.
+func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
+	n := max(int(latencyRate*b.Time.Seconds()), pacedLeast)
+	r, g, trace, err := b.pacedRig(priority, n)
+	if err != nil {
 		return Trial{}, err
 	}
+	whole := []string(nil)
+	if lane == event.LaneRealtime {
+		whole = []string{"e2e", "e2e-claim"}
+	}
 	return Trial{Close: r.close, Run: func() (out Outcome, err error) {
-		trace.Reset()
-		before := r.engine.Stats()
-		var sent pacedRun
-		if err := pinned(b.Peer, func() { sent = b.pace(publisher, standardEvent(priority), n) }); err != nil {
+		run, c, wrong, err := b.paceOnce(r, g, trace, latencyRate, n)
+		if err != nil {
 			return out, err
 		}
-		if err := r.settled(before.Stored + uint64(n)); err != nil {
-			return out, err
-		}
-		out.Trial = record.Trial{N: int64(n), Invalid: sent.judge()}
-		if trace.Missed > 0 || len(trace.Samples()) != n {
-			out.Invalid = fmt.Sprintf("%d of %d events were traced", len(trace.Samples()), n)
+		out.Trial = record.Trial{N: int64(n), Invalid: wrong}
+		if wrong == "" && !run.kept() {
+			out.Invalid = fmt.Sprintf("a schedule of %v took %v", run.wanted, run.took)
 		}
 		out.Placed = append(r.placed(), record.Placed{Role: "generator", CPU: b.Peer, Allowed: []int{b.Peer}})
-		out.Spans = b.spans(trace.Samples(), lane)
+		if wrong == "" {
+			out.Spans, out.Noise = c.spans([]string{lanePromise[lane]}, whole), c.late()
+		}
 		return out, nil
 	}}, nil
 }
@@ -126,61 +135,19 @@ func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
 // pacedLeast is the fewest events of an open-loop trial: a P99.9 needs 3,688.
 const pacedLeast = 4096
 
-// pacedRun is how the generator itself did.
-type pacedRun struct {
-	took   time.Duration
-	wanted time.Duration
-	err    error
-}
-
-// A generator that falls behind measures itself: a run counts only if the whole
-// schedule took at most 5 % longer than it should.
-const paceSlack = 1.05
-
-func (p pacedRun) judge() string {
-	if p.err != nil {
-		return p.err.Error()
+// paceOnce publishes n events at rate from the peer and returns their course.
+// wrong says why it does not count.
+func (b *Bench) paceOnce(r *rig, g *generator, trace *metrics.Trace, rate float64, n int) (run pacedRun, c course, wrong string, err error) {
+	trace.Reset()
+	before := r.engine.Stats()
+	if err := pinned(b.Peer, func() { run = g.pace(rate, n) }); err != nil {
+		return run, c, "", err
 	}
-	if float64(p.took) > float64(p.wanted)*paceSlack {
-		return fmt.Sprintf("the generator took %v for a schedule of %v", p.took, p.wanted)
+	if err := r.settled(before.Stored + uint64(n)); err != nil {
+		return run, c, "", err
 	}
-	return ""
-}
-
-// pace publishes n events at latencyRate. A late event goes at once; its
-// intended time stays what it was.
-func (b *Bench) pace(p *ingest.Publisher, e ingest.Event, n int) (run pacedRun) {
-	raw, err := cpu.NewTimeline(b.Clock, cpu.MonotonicRaw)
-	if err != nil {
-		return pacedRun{err: err}
+	if wrong = run.judge(); wrong == "" {
+		c, wrong = published(b.Clock, g.notes, trace.Samples())
 	}
-	pacer := drive.NewPacer(drive.Schedule{Shape: drive.Constant, Rate: latencyRate})
-	one, limit := []ingest.Event{e}, b.Clock.Ticks(int64(trialLimit))
-	start := cpu.Now()
-	for range n {
-		due := start + b.Clock.Ticks(pacer.Take())
-		for cpu.Now() < due {
-		}
-		one[0].Intended = uint64(raw.At(due))
-		for taken := 0; taken == 0; {
-			if taken, err = p.PublishBatch(one); cpu.Now()-start > limit {
-				return pacedRun{err: fmt.Errorf("the engine took nothing more: %w", err)}
-			}
-		}
-	}
-	return pacedRun{took: time.Duration(b.Clock.Ns(cpu.End() - start)), wanted: time.Duration(float64(n) / latencyRate * 1e9)}
-}
-
-// spans folds the samples of a trial into its distributions.
-func (b *Bench) spans(samples []metrics.Sample, lane event.Lane) []Span {
-	processed, stored := newHistogram(), newHistogram()
-	for _, s := range samples {
-		recordLatency(processed, b.Clock.Ns(s.Processed-s.Received))
-		recordLatency(stored, b.Clock.Ns(s.Stored-s.Received))
-	}
-	spans := []Span{{Name: "received-processed", Targets: []string{lanePromise[lane]}, Histogram: processed}, {Name: "received-stored", Histogram: stored}}
-	if lane == event.LaneRealtime {
-		spans[1].Targets = []string{"e2e", "e2e-claim"}
-	}
-	return spans
+	return run, c, wrong, nil
 }

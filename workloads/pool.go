@@ -64,6 +64,7 @@ func newPool() (*memory.Pool, func() error, error) {
 	return p, arena.Close, nil
 }
 
+//go:noinline
 func acquireRelease(p *memory.Pool) loop {
 	return func(n int) (succeeded int) {
 		for range n {
@@ -78,6 +79,8 @@ func acquireRelease(p *memory.Pool) loop {
 
 // acquireReturn sends the slots home as the storer does: a batch by the return
 // queue, which the owner then empties.
+//
+//go:noinline
 func acquireReturn(p *memory.Pool) loop {
 	refs := make([]event.Ref, batchSize)
 	return func(n int) (succeeded int) {
@@ -105,6 +108,9 @@ func (b *Bench) heapNs() (ns float64, err error) {
 		out := b.timeLoop(n, 1, func(n int) int {
 			for range n {
 				heapSink = new([256]byte)
+			}
+			if heapSink == nil {
+				return 0
 			}
 			return n
 		})

@@ -46,6 +46,8 @@ func spsc(*Bench) []Cell {
 
 // spscPair is written out for the concrete type: through an interface it would
 // not be inlined, and the call would be what is measured.
+//
+//go:noinline
 func spscPair(q *queue.SPSC) loop {
 	return func(n int) (succeeded int) {
 		for i := range n {
@@ -67,6 +69,8 @@ type ring interface {
 }
 
 // batchPair pushes a batch and pops it again.
+//
+//go:noinline
 func batchPair(q ring, size int) loop {
 	in, out := make([]event.Ref, size), make([]event.Ref, size)
 	for i := range in {

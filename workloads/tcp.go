@@ -94,11 +94,15 @@ func sending(b *Bench) (Trial, error) {
 	return Trial{Close: r.close, Run: func() (out Outcome, err error) {
 		trace.Reset()
 		before := r.engine.Stats()
+		raw, err := cpu.NewTimeline(b.Clock, cpu.MonotonicRaw)
+		if err != nil {
+			return out, err
+		}
 		spec := drive.Default(r.engine.Addr())
 		spec.Priority, spec.Topic, spec.Size = event.High, "bench/rt", pipelinePayload
 		spec.Schedule = drive.Schedule{Rate: tcpRate}
 		spec.Count, spec.Duration, spec.Producer = uint64(n), 0, 1
-		sent, err := b.send(spec)
+		report, err := b.send(spec)
 		if err != nil {
 			return out, err
 		}
@@ -106,17 +110,17 @@ func sending(b *Bench) (Trial, error) {
 			return out, err
 		}
 		out.Trial = record.Trial{N: int64(n)}
-		if !sent.KeptUp {
-			out.Invalid = fmt.Sprintf("the sender fell %d ns behind its schedule", sent.LagNs)
+		if !report.KeptUp {
+			out.Invalid = fmt.Sprintf("the sender fell %d ns behind its schedule", report.LagNs)
 		} else if out.Invalid, err = r.compare(spec, before.Written+1); err != nil {
 			return out, err
 		}
-		if sent.Debt != nil {
-			out.Noise = append(out.Noise, value("debt-p50-ns", float64(sent.Debt.P50)), value("debt-p99-ns", float64(sent.Debt.P99)))
+		if report.Debt != nil {
+			out.Noise = debt(report.Debt.P50, report.Debt.P99)
 		}
 		out.Placed = append(r.placed(), record.Placed{Role: "sender", CPU: b.Peer, Allowed: []int{b.Peer}})
-		out.Spans, err = b.tcpSpans(trace.Samples())
-		return out, err
+		out.Spans = sent(b.Clock, raw, trace.Samples()).spans(nil, nil)
+		return out, nil
 	}}, nil
 }
 
@@ -172,25 +176,4 @@ func (r *rig) compare(spec drive.Spec, first uint64) (wrong string, err error) {
 		}
 	}
 	return "", nil
-}
-
-// tcpSpans folds the samples into the whole latency, from when the event was due
-// at its sender, and the engine's own part of it. The sender's clock is the raw
-// one that all processes share.
-func (b *Bench) tcpSpans(samples []metrics.Sample) ([]Span, error) {
-	raw, err := cpu.NewTimeline(b.Clock, cpu.MonotonicRaw)
-	if err != nil {
-		return nil, err
-	}
-	whole, processed, stored := newHistogram(), newHistogram(), newHistogram()
-	for _, s := range samples {
-		recordLatency(whole, raw.At(s.Stored)-int64(s.Intended))
-		recordLatency(processed, b.Clock.Ns(s.Processed-s.Received))
-		recordLatency(stored, b.Clock.Ns(s.Stored-s.Received))
-	}
-	return []Span{
-		{Name: "intended-stored", Histogram: whole},
-		{Name: "received-processed", Histogram: processed},
-		{Name: "received-stored", Histogram: stored},
-	}, nil
 }

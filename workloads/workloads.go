@@ -81,6 +81,7 @@ type Trial struct {
 type Outcome struct {
 	record.Trial
 	Spans  []Span
+	Points []Point // of a sweep over rates
 	Placed []record.Placed
 }
 
@@ -90,6 +91,12 @@ type Span struct {
 	Name      string // received-stored
 	Targets   []string
 	Histogram *hdrhistogram.Histogram // ns
+
+	// Of the whole way alone: when its first event was due, in ns of
+	// CLOCK_MONOTONIC_RAW, its latencies over time from there, and single events.
+	Began      int64
+	Intervals  []record.Interval
+	Waterfalls []record.Waterfall
 }
 
 func params(keysAndValues ...string) (list []record.Param) {

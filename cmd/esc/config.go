@@ -93,7 +93,7 @@ func (s *settings) validate() error {
 	}
 	tcp := cfg.TCP
 	tcp.Clock = cpu.NewClock(1e9) // it is calibrated later
-	if err := errors.Join(tcp.Validate(), s.admin.Validate()); err != nil {
+	if err := errors.Join(tcp.Validate(1), s.admin.Validate()); err != nil {
 		return err
 	}
 	if err := s.alerts.validate(); err != nil {

@@ -157,8 +157,8 @@ func (f gateFlags) hold(ctx context.Context, rules judge.Gate, old record.Run, l
 
 // evidence compares fresh with old, beside the noise that their own trials show.
 func (f gateFlags) evidence(rules judge.Gate, old, fresh record.Run) (judge.Evidence, error) {
-	side := judge.SideOf("new", fresh)
-	c, err := judge.Compare(judge.SideOf(f.baseline, old), side, rules.Alpha)
+	base, side := judge.SideOf(f.baseline, old), judge.SideOf("new", fresh)
+	c, err := judge.Compare(base, side, rules.Alpha)
 	if err != nil {
 		return judge.Evidence{}, err
 	}
@@ -166,7 +166,7 @@ func (f gateFlags) evidence(rules judge.Gate, old, fresh record.Run) (judge.Evid
 	for cell, band := range judge.BankOf(fresh).Noise(noiseBlocks, fresh.Seed) {
 		bands[cell] = max(bands[cell], band)
 	}
-	return judge.Evidence{Comparison: c, New: side, Bands: bands, Host: fresh.Fitness, Interleaved: f.interleaved}, nil
+	return judge.Evidence{Comparison: c, New: side, Bands: bands, Host: fresh.Fitness, Interleaved: f.interleaved || judge.Interleaved(base, side)}, nil
 }
 
 // noiseBlocks is how many trials a side the noise within a run is taken from; a

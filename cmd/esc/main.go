@@ -83,7 +83,12 @@ func newRoot() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitUsage, err) })
-	root.AddCommand(newServeCommand(), newLoadCommand(), newTailCommand(), newBenchCommand(), newVersionCommand())
+	root.AddCommand(
+		newServeCommand(), newLoadCommand(), newTailCommand(), newLogCommand(),
+		newBenchCommand(), newProbeCommand(), newPlanCommand(),
+		newReportCommand(), newCompareCommand(), newGateCommand(), newVerifyCommand(),
+		newVersionCommand(),
+	)
 	return root
 }
 

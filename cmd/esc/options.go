@@ -45,11 +45,11 @@ func (s *settings) options() []option {
 
 		{key: "tcp.addr", flag: "addr", value: address(&e.TCP.Address), usage: "TCP address for frames, HOST:PORT"},
 		{key: "tcp.insecure", flag: "insecure", value: truth(&e.TCP.Insecure), usage: "listen off loopback, where anyone may then publish"},
-		{key: "tcp.connections", value: count(&e.TCP.Connections), usage: "connections at once: 1 to 16000"},
-		{key: "tcp.per_address", value: count(&e.TCP.PerAddress), usage: "connections at once from one address: at least 1"},
-		{key: "tcp.first_frame", value: span(&e.TCP.FirstFrame), usage: "from accept to the first whole frame"},
-		{key: "tcp.completion", value: span(&e.TCP.Completion), usage: "from a frame's first byte to its last"},
-		{key: "tcp.silence", value: span(&e.TCP.Silence), usage: "between two frames; on loopback there is no such bound"},
+		{key: "tcp.connections", value: count(&e.TCP.Limits.Connections), usage: "connections at once: 1 to 16000"},
+		{key: "tcp.per_address", value: count(&e.TCP.Limits.PerAddress), usage: "connections at once from one address: at least 1"},
+		{key: "tcp.first_frame", value: span(&e.TCP.Limits.FirstFrame), usage: "from accept to the first whole frame"},
+		{key: "tcp.completion", value: span(&e.TCP.Limits.Completion), usage: "from a frame's first byte to its last"},
+		{key: "tcp.silence", value: span(&e.TCP.Limits.Silence), usage: "between two frames; on loopback there is no such bound"},
 
 		{key: "threads.plan", flag: "plan", value: choice(&s.plan, asPlan, same), usage: "fused: all stages on one thread; split: ingest and dispatch on one, the rest on another"},
 		{key: "threads.cpus", flag: "cpus", value: field[[]int]{&s.cpus, asCPUs, cpuList, "cpus"}, usage: "CPUs to pin the plan's threads to, as 1 or 0,1; empty: the kernel places them"},

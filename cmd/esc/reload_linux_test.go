@@ -129,7 +129,7 @@ func TestTopicsReloadOnHangup(t *testing.T) {
 // stored are the priorities in the log, whose payloads must count up.
 func stored(t *testing.T, data string) (priorities []event.Priority) {
 	t.Helper()
-	r, err := store.NewReader(eventsDir(data))
+	r, err := store.NewReader(store.EventsDir(data))
 	if err != nil {
 		t.Fatal(err)
 	}

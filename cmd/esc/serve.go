@@ -18,6 +18,7 @@ import (
 	"eventstreamcore/engine/admin"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/store"
 	"eventstreamcore/engine/topic"
 )
 
@@ -68,7 +69,7 @@ func (s *settings) config(messages io.Writer) (cfg engine.Config, err error) {
 		return cfg, usage("--data is missing: name the folder for the log")
 	}
 	cfg = s.engine
-	cfg.Log.Dir = eventsDir(s.data)
+	cfg.Log.Dir = store.EventsDir(s.data)
 	cfg.Logger = slog.New(slog.NewTextHandler(messages, nil))
 	cfg.Alerts = s.alerts.make(cfg.Logger)
 	if cfg.Plan, err = s.threads(); err != nil {
@@ -172,6 +173,3 @@ func printServed(w io.Writer, e *engine.Engine, took time.Duration) {
 }
 
 func ns(n int64) time.Duration { return time.Duration(n) }
-
-// eventsDir is where the log of events lies in a data folder (FORMATS).
-func eventsDir(data string) string { return data + "/events" }

@@ -60,9 +60,9 @@ const (
 	// doubles what a short lull costs.
 	spinFor = 50 * time.Microsecond
 
-	// sleepAtMost bounds a sleep, for the workers whose work is due by the clock:
-	// the log in mode interval is synced that often.
-	sleepAtMost = 10 * time.Millisecond
+	// sleepAtMost bounds a sleep, unless the plan says otherwise: a stage that
+	// waits for a bell that nobody rang would wait no longer.
+	sleepAtMost = 50 * time.Millisecond
 )
 
 // Unpinned is the CPU of a thread that may run anywhere.
@@ -73,6 +73,7 @@ type Plan struct {
 	Name  string
 	CPU   int // to pin to, or Unpinned
 	Idle  Idle
+	Nap   time.Duration // the longest sleep, for workers whose work is due by the clock; 0 is 50 ms
 	Clock cpu.Clock
 }
 
@@ -94,6 +95,9 @@ type Thread struct {
 func Start(p Plan, bell *Bell, workers ...Worker) (*Thread, error) {
 	if len(workers) == 0 {
 		return nil, fmt.Errorf("thread %s has no stage", p.Name)
+	}
+	if p.Nap == 0 {
+		p.Nap = sleepAtMost
 	}
 	t := &Thread{plan: p, workers: workers, bell: bell, spin: p.Clock.Ticks(spinFor.Nanoseconds())}
 	bell.sleeper = newParker()
@@ -151,7 +155,7 @@ func (t *Thread) round(now cpu.Ticks) (work int) {
 func (t *Thread) sleep() {
 	t.bell.parked.Store(true)
 	if t.round(cpu.Now()) == 0 && !t.stop.Load() {
-		t.bell.sleeper.Sleep(sleepAtMost)
+		t.bell.sleeper.Sleep(t.plan.Nap)
 	}
 	t.bell.parked.Store(false)
 }

@@ -4,24 +4,24 @@ package ingest
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
 )
 
 // Worker reads the frames of its connections: on Linux only.
 type Worker struct {
 	Counts  Counts
-	load    atomic.Int32
+	answers []*bus.Lane
+	owed    atomic.Int64
 	drained atomic.Bool
 }
 
 type conn struct{}
 
-func newWorker(*TCP, *Intake, int) (*Worker, error) {
+func newWorker(*TCP, *Intake, int, int) (*Worker, error) {
 	return nil, fmt.Errorf("frame port: %w", cpu.ErrUnsupported)
 }
 
@@ -34,6 +34,13 @@ func (w *Worker) Sleep(time.Duration) {}
 // Wake wakes no one here.
 func (w *Worker) Wake() {}
 
-func (w *Worker) take(*net.TCPConn, netip.AddrPort) error { return cpu.ErrUnsupported }
-
 func (w *Worker) close() error { return nil }
+
+func (w *Worker) abandon() {}
+
+func (t *TCP) accept() {}
+
+// Identity is not known here.
+func Identity() (bootID string, timeNamespace uint64, err error) {
+	return "", 0, fmt.Errorf("identity of the clock: %w", cpu.ErrUnsupported)
+}

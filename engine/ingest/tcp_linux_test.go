@@ -288,7 +288,7 @@ func TestOneBusyConnectionStarvesNoOther(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	s := serve(t, newRig(t, 64, testClasses), func(c *Config) { c.Connections, c.PerAddress = 5, 3 })
+	s := serve(t, newRig(t, 64, testClasses), func(c *Config) { c.Limits.Connections, c.Limits.PerAddress = 5, 3 })
 	from := func(ip string) *net.TCPConn {
 		c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}).Dial("tcp", s.tcp.Address.String())
 		must(t, err)
@@ -318,7 +318,7 @@ func TestLimits(t *testing.T) {
 	before := len(s.events)
 	again.Write(frame("again", nil).Append(nil))
 	s.until(t, "a place given up is given again", func() bool { return len(s.events) > before })
-	if n := s.tcp.counts.Refused.Load(); n != 2 {
+	if n := s.tcp.Counts.Refused.Load(); n != 2 {
 		t.Errorf("%d refused, want 2", n)
 	}
 	s.until(t, "both limits are named", func() bool {
@@ -340,7 +340,7 @@ func TestLateClients(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := serve(t, newRig(t, 64, testClasses), func(c *Config) {
-				c.FirstFrame, c.Completion = 150*time.Millisecond, 200*time.Millisecond
+				c.Limits.FirstFrame, c.Limits.Completion = 150*time.Millisecond, 200*time.Millisecond
 			})
 			late, good := s.dial(t), s.dial(t)
 			good.Write(frame("good", nil).Append(nil))
@@ -361,7 +361,7 @@ func TestLateClients(t *testing.T) {
 
 // TestHoldingBackIsNotLateness keeps a client waiting for longer than its limit.
 func TestHoldingBackIsNotLateness(t *testing.T) {
-	s := serve(t, newRig(t, 64, testClasses), func(c *Config) { c.Completion = 150 * time.Millisecond })
+	s := serve(t, newRig(t, 64, testClasses), func(c *Config) { c.Limits.Completion = 150 * time.Millisecond })
 	c := s.dial(t)
 	var stream []byte
 	for range 3000 {
@@ -441,8 +441,8 @@ func TestListenRefuses(t *testing.T) {
 		{"off loopback", change(func(c *Config) { c.Address = "0.0.0.0:0" }), []string{"0.0.0.0:0", "loopback", "--insecure"}},
 		{"every address", change(func(c *Config) { c.Address = ":0" }), []string{"loopback"}},
 		{"no port", change(func(c *Config) { c.Address = "127.0.0.1" }), []string{"127.0.0.1", "HOST:PORT"}},
-		{"no connections", change(func(c *Config) { c.Connections = 0 }), []string{"connections 0"}},
-		{"no time", change(func(c *Config) { c.FirstFrame = 0 }), []string{"first frame 0s"}},
+		{"no connections", change(func(c *Config) { c.Limits.Connections = 0 }), []string{"connections 0"}},
+		{"no time", change(func(c *Config) { c.Limits.FirstFrame = 0 }), []string{"first frame 0s"}},
 		{"no clock", change(func(c *Config) { c.Clock = cpu.Clock{} }), []string{"clock"}},
 	}
 	for _, test := range tests {
@@ -466,7 +466,7 @@ func TestListenRefuses(t *testing.T) {
 
 // TestBytesThatWaitAreNotLate: the client was in time, the worker was not.
 func TestBytesThatWaitAreNotLate(t *testing.T) {
-	s := serve(t, newRig(t, 64, testClasses), func(c *Config) { c.Completion = 200 * time.Millisecond })
+	s := serve(t, newRig(t, 64, testClasses), func(c *Config) { c.Limits.Completion = 200 * time.Millisecond })
 	c := s.dial(t)
 	whole := frame("t", nil).Append(nil)
 	c.Write(append(whole, whole[:5]...))

@@ -3,7 +3,6 @@ package ingest
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -12,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/wire"
@@ -26,8 +26,9 @@ const (
 	lastReads  = 32        // reads a connection after Stop: more than both ends' kernels hold of it
 )
 
-// Worker reads the frames of its connections and admits them. It belongs to the
-// thread that steps it; other goroutines only give it connections and wake it.
+// Worker reads the frames of its connections, admits them, and brings back the
+// answers. It belongs to the thread that steps it; other goroutines only give it
+// connections and wake it.
 //
 // It holds the bytes of at most one read. While its Intake has no room it keeps
 // them and reads nothing, so that the senders' windows fill up. The poll is
@@ -38,29 +39,42 @@ type Worker struct {
 	intake *Intake
 	epoll  int
 	waker  waker
+	wokeUp bool // a poll took a wake-up that no Sleep has seen
 
+	// What is being read.
+	reading *conn // whose bytes data are; nil when all are parsed
+	data    []byte
+	at      int // data[at:] is not yet parsed
+	buffer  []byte
 	frame   wire.Frame
 	arrival Arrival
-	data    []byte // what was read; data[at:] is not yet parsed
-	at      int
-	reading *conn // whose it is; nil when all is parsed
-	buffer  []byte
-	held    bool // the Intake had no room
+	held    bool // the Intake had no room, or the gate is shut
+	paused  bool // the gate's, for this Step
 
+	// Who waits for what.
+	conns      []*conn // by slot; nil is free
+	generation uint32  // of the connection opened last
+	ready      fifo    // connections with something to read
+	parked     fifo    // connections whose next frame waits for the pause to end
+	unsent     fifo    // connections with answers to send
 	assemblies assemblies
+	inFlight   int  // bytes that may still be held of unfinished and parked frames
+	reads      int  // since the last poll
+	quiet      bool // a poll since Stop found nothing to read
+	events     [pollEvents]unix.EpollEvent
 
-	ready  fifo // connections with something to read
-	reads  int  // since the last poll
-	woken  bool // a poll took a wake-up that no Sleep has seen
-	quiet  bool // a poll since Stop found nothing to read
-	events [pollEvents]unix.EpollEvent
-	conns  []*conn // by slot; nil is free
-	limits limits
+	questions questions
+	unwritten int         // bytes of answers not yet in their sockets
+	answers   []*bus.Lane // receipts, one lane from each stage that answers
+	receipts  [answerBatch]event.Ref
 
+	limits             limits
+	raw                *cpu.Timeline
 	sweptAt, heldUntil cpu.Ticks
 
 	Counts     Counts
 	load       atomic.Int32 // connections, given and open
+	owed       atomic.Int64 // answers not yet in their clients' sockets
 	drained    atomic.Bool
 	inbox      inbox
 	complaints complaints
@@ -73,12 +87,18 @@ type inbox struct {
 	full  atomic.Bool
 }
 
-func newWorker(t *TCP, in *Intake, index int) (*Worker, error) {
-	w := &Worker{tcp: t, intake: in, epoll: -1, waker: waker{fd: -1}, buffer: make([]byte, readSize), limits: newLimits(&t.config)}
+func newWorker(t *TCP, in *Intake, index, inFlight int) (*Worker, error) {
+	w := &Worker{
+		tcp: t, intake: in, epoll: -1, waker: waker{fd: -1}, buffer: make([]byte, readSize),
+		limits: newLimits(&t.config), inFlight: inFlight, questions: newQuestions(Questions),
+	}
 	w.complaints.init(t.config.Log.With("worker", index), &w.Counts.Complaints)
 	var err error
+	if w.raw, err = cpu.NewTimeline(t.config.Clock, cpu.MonotonicRaw); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
 	if w.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("epoll_create: %w", err)
+		return nil, errors.Join(fmt.Errorf("epoll_create: %w", err), w.close())
 	}
 	if w.waker.fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return nil, errors.Join(fmt.Errorf("eventfd: %w", err), w.close())
@@ -99,29 +119,41 @@ func (w *Worker) watch(fd int, slot int32, events uint32) error {
 	return nil
 }
 
-// Step polls, reads at most once, and admits at most 256 frames. It returns how many.
+// Step brings back answers, polls, reads at most once, and admits at most 256
+// frames. It returns how many of both.
 func (w *Worker) Step(now cpu.Ticks) int {
+	work := w.collect()
 	w.intake.Flush()
+	shut := w.tcp.Gate.Hold.Load()
+	w.pause(w.tcp.Gate.Paused.Load())
 	if w.reading == nil {
-		w.next(now)
+		w.next(now, shut)
 	}
-	work := 0
-	if w.reading != nil {
-		work = w.parse()
+	switch {
+	case w.reading == nil:
+	case shut:
+		w.hold()
+	default:
+		work += w.parse()
 	}
 	w.intake.Flush()
+	w.send()
 	if w.tcp.stopping.Load() {
 		w.drained.Store(w.quiet && w.reading == nil && w.ready.n == 0 && w.intake.Waiting() == 0)
 	}
 	return work
 }
 
-// next finds a connection with something to read, and reads.
-func (w *Worker) next(now cpu.Ticks) {
-	if w.ready.n == 0 || w.reads >= pollReads {
+// next finds a connection with something to read, and reads unless the gate is shut.
+func (w *Worker) next(now cpu.Ticks, shut bool) {
+	if w.ready.n == 0 || w.reads >= pollReads || shut {
 		w.reads = 0
 		w.poll()
 		w.sweep(now)
+	}
+	if shut {
+		w.heldUntil = now
+		return
 	}
 	if c := w.ready.pop(); c != nil {
 		w.reads++
@@ -143,60 +175,44 @@ func (w *Worker) poll() {
 // Sleep waits in the poll until something happens, for max at the longest. A
 // worker that waits for room sleeps a millisecond, for no one wakes it when there is.
 func (w *Worker) Sleep(max time.Duration) {
-	if w.reading != nil || w.ready.n > 0 || w.intake.Waiting() > 0 {
+	if w.reading != nil || w.ready.n > 0 || w.parked.n > 0 || w.intake.Waiting() > 0 {
 		max = min(max, time.Millisecond)
 	}
-	if w.woken {
-		w.woken = false
+	if w.wokeUp {
+		w.wokeUp = false
 		return
 	}
 	timeout := int((max + time.Millisecond - 1) / time.Millisecond)
 	if n, err := unix.EpollWait(w.epoll, w.events[:], timeout); err == nil {
 		w.note(n)
 	}
-	w.woken = false
+	w.wokeUp = false
 }
 
 // Wake ends a Sleep, or the next one, from any goroutine.
 func (w *Worker) Wake() { w.waker.wake() }
-
-// waker is an eventfd in the poll. The lock is against closing it, after which
-// its number may be another file's.
-type waker struct {
-	mu sync.Mutex
-	fd int
-}
-
-func (a *waker) wake() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	one := [8]byte{1}
-	unix.Write(a.fd, one[:]) // fails only when closed, or when 2^64 wake-ups are due
-}
-
-func (a *waker) close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	unix.Close(a.fd)
-	a.fd = -1
-}
 
 // note queues the connections that the poll's first n events are about.
 func (w *Worker) note(n int) {
 	for i := range w.events[:n] {
 		e := &w.events[i]
 		if e.Fd == wakerSlot {
-			w.woken = true
+			w.wokeUp = true
 			continue
 		}
 		c := w.conns[e.Fd]
 		if c == nil {
 			continue // closed since
 		}
+		if e.Events&unix.EPOLLOUT != 0 && len(c.out) > 0 {
+			w.owe(c)
+		}
 		if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 			c.finished = true
 		}
-		w.queue(c)
+		if e.Events&^unix.EPOLLOUT != 0 {
+			w.queue(c)
+		}
 	}
 	if w.inbox.full.Load() {
 		w.open()
@@ -211,76 +227,14 @@ func (w *Worker) queue(c *conn) {
 	}
 }
 
-// read reads once from c, behind what an earlier read left of a frame.
-func (w *Worker) read(c *conn) {
-	if w.tcp.stopping.Load() {
-		c.last++
-	}
-	into, have := w.room(c)
-	if into == nil {
-		c.queued = true // still: it is not the client that is late
-		w.assemblies.waiting.push(c)
-		return
-	}
-	n, errno := readNow(c.fd, into[have:])
-	w.arrival = Arrival{Received: cpu.Now(), Answer: c.answer, Origin: event.FromTCP, Memo: &c.memo}
-	c.more = n == len(into)-have || c.finished
-	switch {
-	case n > 0:
-		w.reading, w.data, w.at = c, into[:have+n], 0
-		c.activeAt = w.arrival.Received
-	case errno != unix.EAGAIN:
-		w.end(c, errno)
-	}
-}
-
-// parse admits the frames of the data.
-func (w *Worker) parse() (frames int) {
-	for frames < stepFrames {
-		n, s := wire.Decode(w.data[w.at:], &w.frame)
-		if s != wire.OK {
-			w.turn(n, s)
-			break
-		}
-		if !w.intake.Admit(&w.frame, w.arrival) {
-			w.hold()
-			return frames
-		}
-		w.at += n
-		frames++
-	}
-	if w.held && frames > 0 {
-		w.held, w.heldUntil = false, cpu.Now()
-	}
-	return frames
-}
-
-// hold notes that there was no room; Admit is asked again in the next Step.
-func (w *Worker) hold() {
-	if !w.held {
-		w.held = true
-		w.Counts.Held.Add(1)
-	}
-}
-
-// turn deals with what is not an event: the end of the data, a hello, or bytes
-// that are no frame.
-func (w *Worker) turn(n int, s wire.Status) {
-	c := w.reading
-	switch s {
-	case wire.More:
-		w.reading = nil
-		w.keep(c, w.data[w.at:], n)
-		if c.more {
-			w.queue(c)
-		}
-		w.cut(c, w.arrival.Received) // here too: a sweep never meets a client that always has one more byte
-	case wire.Hello:
-		w.at += n
-	default:
-		w.reading = nil
-		w.refuse(c, s)
-	}
+// take gives the worker a connection, from the acceptor's goroutine.
+func (w *Worker) take(fd int, remote netip.AddrPort) {
+	w.load.Add(1)
+	w.inbox.mu.Lock()
+	w.inbox.conns = append(w.inbox.conns, &conn{fd: fd, remote: remote})
+	w.inbox.full.Store(true)
+	w.inbox.mu.Unlock()
+	w.Wake()
 }
 
 // open takes the connections that the acceptor left.
@@ -291,11 +245,16 @@ func (w *Worker) open() {
 	w.inbox.full.Store(false)
 	w.inbox.mu.Unlock()
 	for _, c := range fresh {
+		w.generation++
+		c.generation = w.generation
 		c.openedAt = cpu.Now()
 		c.activeAt = c.openedAt
 		c.slot = w.free()
 		w.conns[c.slot] = c
-		if err := w.watch(c.fd, c.slot, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET); err != nil {
+		if c.cap = int(w.tcp.config.Cap); len(w.tcp.config.Tokens) > 0 {
+			c.cap = unknown
+		}
+		if err := w.watch(c.fd, c.slot, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET); err != nil {
 			w.complain("cannot watch a connection", c, err)
 			w.drop(c)
 		}
@@ -318,34 +277,23 @@ func (w *Worker) complain(what string, c *conn, err error) {
 	w.complaints.say(complaint{what: what, client: c.remote, err: err})
 }
 
-// take gives the worker a connection, from the acceptor's goroutine: a
-// descriptor of its own, which Go's poller does not know.
-func (w *Worker) take(c *net.TCPConn, remote netip.AddrPort) error {
-	fd, err := duplicate(c)
-	if err != nil {
-		return err
-	}
-	w.load.Add(1)
-	w.inbox.mu.Lock()
-	w.inbox.conns = append(w.inbox.conns, &conn{fd: fd, remote: remote})
-	w.inbox.full.Store(true)
-	w.inbox.mu.Unlock()
-	w.Wake()
-	return nil
-}
-
 // close ends everything, when no one steps the worker any more.
 func (w *Worker) close() error {
-	w.open()
-	for _, c := range w.conns {
-		if c != nil {
-			w.drop(c)
-		}
-	}
+	w.abandon()
 	w.complaints.close()
 	w.waker.close()
 	if w.epoll < 0 {
 		return nil
 	}
 	return unix.Close(w.epoll)
+}
+
+// abandon drops the connections, also those that were given too late.
+func (w *Worker) abandon() {
+	w.open()
+	for _, c := range w.conns {
+		if c != nil {
+			w.drop(c)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/wire"
 )
 
 // TestSpread gives each of two workers its share.
@@ -63,25 +64,15 @@ func TestSleep(t *testing.T) {
 // TestAssembliesAreBounded opens more large frames than there are buffers: those
 // that must wait get their turn.
 func TestAssembliesAreBounded(t *testing.T) {
-	var a assemblies
-	for range assembliesMax {
-		if a.borrow() == nil {
-			t.Fatal("none to be had below the bound")
-		}
-	}
-	if a.borrow() != nil {
-		t.Fatal("one over the bound")
-	}
-
 	s := serve(t, newRig(t, 64, testClasses), nil)
-	s.worker.assemblies.lent = assembliesMax - 1 // one is left for three
+	s.worker.inFlight = wire.MaxFrame // room for one of three
 	whole := frame("large", make([]byte, 300<<10)).Append(nil)
 	for range 3 {
 		c := s.dial(t)
 		go c.Write(append(whole, whole...))
 	}
 	s.until(t, "all are in", func() bool { return len(s.events) == 6 })
-	if s.worker.assemblies.lent != assembliesMax-1 {
-		t.Errorf("%d lent at the end", s.worker.assemblies.lent)
+	if s.worker.inFlight != wire.MaxFrame {
+		t.Errorf("%d bytes free at the end, want %d", s.worker.inFlight, wire.MaxFrame)
 	}
 }

@@ -15,24 +15,25 @@ import (
 // at a time keeps the time (Advance, Sweep). The memory is lines of eight words;
 // an id has its place in one line, where the ninth pushes out the first. When
 // that happens before the first has served its window, the window really held is
-// shorter than asked for, which Held tells. Nothing else comes of a table that
-// is too small: ids seen long ago are Fresh again.
+// shorter than asked for, which Held tells: ids seen not so long ago are Fresh again.
 //
 // What it never does. It never calls an id known that is not: a word holds all
 // of the id that its line's number does not say, so there is nothing to mistake
 // it for. It never calls an id known because a race was lost or a line is full.
 // It never forgets a claim in flight: if a line has eight of them, the next is
-// Crowded, and the caller goes on without the table or comes back.
+// Crowded, and the caller goes on without the table or comes back. It never adds
+// an id twice, however long a caller sleeps between two instructions, short of the
+// window.
 //
 // A word. The id goes through a bijection; the top bits of the result are the
 // number of the line, the others, the rest, are kept. That leaves as many bits
-// as there are bits in a line's number for, from the lowest up:
+// as there are bits in a line's number for, from the top down:
 //
-//	rest    what the line's number does not say of the id
+//	side    1 bit, flips with every rewrite of the word
 //	state   2 bits: dead, claimed, committed
-//	tag     the generation it was written in, modulo 2 windows or more
-//	serial  counts the rewrites of this word, in the bits that are left
-//	side    the top bit, flips with every rewrite of the word
+//	tag     the generation that its age counts from, modulo two windows or more
+//	serial  with the side, counts the rewrites of the word under one tag
+//	rest    what the line's number does not say of the id
 //
 // A line is a ring that needs no index. Its words are rewritten in order, and
 // each rewrite flips the side, so the next to be rewritten, the edge, is the first
@@ -46,9 +47,10 @@ import (
 // there is a word in the line that is not; then an id is pushed out, but never a
 // claim. Where there are nothing but claims, the new one is Crowded.
 //
-// State and tag change in place, and only downhill: claimed to committed or dead,
-// anything to dead. So an id can appear in a line in one way only, by a
-// compare-and-swap on the word at the edge.
+// Otherwise only the state of a word changes, and only downhill: from claimed to
+// committed or dead, from committed to dead. What is older than the window counts as
+// dead. So an id can appear in a line in one way only, by a compare-and-swap on the
+// word at the edge.
 //
 // Why an id cannot be added twice. Put reads words 0 to 7 in order, does not find
 // the id, and counts k of them on word 0's side, itself included. It reads word k
@@ -74,45 +76,43 @@ import (
 // Not to find an id needs none of this: one that is there throughout the look-up
 // stays in its word and is met.
 //
-// "Unchanged" is judged by value. A word comes back to the same value only when
-// its line has been gone round a multiple of 2^(serial bits + 1) times with the same
-// id in the same place, all in one generation, and here between two instructions of
-// one call: 2,048 rounds with 64 MiB and a window of 60, eight in the smallest
-// table. Then an id might be added that the line holds already: a duplicate is let
-// through. Nothing else could go wrong.
+// "Unchanged" is judged by value, and that is enough because no word has the same
+// value twice. Its tag never goes back. Under one tag the serial goes up with every
+// second rewrite, from side 1 to side 0; where it would overflow under the present
+// tag, the word is not rewritten, and ids are Crowded until the next generation. A
+// line so takes some 8*(2^(serial bits + 1) - 1) ids in one generation: 56 in the
+// smallest table, seven times what it can hold; 4,088 in 64 MiB with a window of 60.
+// (Tags come round after two windows; no call is taken to last that long.)
 //
 // Layout. The caller's words hold the lines. In the struct: settings, written by
-// NewDedup only; generation and youngest, read by everybody and written once a
+// NewDedup only; now and youngest, read by everybody and written once a
 // generation or so; the count of evictions, written whenever one happens; the
-// sweeper's own.
+// keeper's own.
 //
 // Progress. Look-ups are wait-free: eight loads. All else is lock-free: it starts
-// again only if another call changed the line. A caller that stalls in mid-call
-// holds up nobody, for what it has not swapped in does not exist.
+// again only if another call changed the line, or, seven times at most, when it has
+// moved the edge past a word that stays. A caller that stalls in mid-call holds up
+// nobody, for what it has not swapped in does not exist.
 type Dedup struct {
 	_      cpu.Pad
 	lines  unsafe.Pointer // *[1 << (64-shift)]line
 	rest   uint64         // mask of the rest
-	tags   uint64         // mask of a tag at bit 0
 	serial uint64         // mask of the serial
-	one    uint64         // 1 in the serial
-	window uint64         // generations
+	tag    uint64         // mask of the tag
+	window uint64         // the oldest live age, as a tag
+	shift  uint8          // a mixed id, shifted right by this, is the number of its line
+	_      cpu.Pad
 
-	shift   uint8 // a mixed id, shifted right by this, is the number of its line
-	stateAt uint8 // the bit where the state starts
-	tagAt   uint8 // the bit where the tag starts
-	_       cpu.Pad
-
-	generation atomic.Uint64
-	youngest   atomic.Uint64 // age of the youngest that was pushed out in this generation; more than window is none
-	before     atomic.Uint64 // the same, of the generation before
-	_          cpu.Pad
+	now      atomic.Uint64 // the present generation as a tag, and 1 in every bit below
+	youngest atomic.Uint64 // least age, as a tag, that was pushed out in this generation; beyond window is none
+	before   atomic.Uint64 // the same of the generation before
+	_        cpu.Pad
 
 	evictions atomic.Uint64
 	_         cpu.Pad
 
-	sweep sweep
-	_     cpu.Pad
+	keeper keeper
+	_      cpu.Pad
 }
 
 // line is one cache line of the table.
@@ -128,29 +128,22 @@ const (
 	Fresh     Outcome = iota // not known until now: it is the caller's
 	Duplicate                // committed before, within the window
 	InFlight                 // claimed by another, who has not yet said how it went
-	Crowded                  // not known, and no room: eight claims are in flight in its line
+	Crowded                  // not known, and no room for it at the moment
 )
 
 func (o Outcome) String() string {
 	return [...]string{"fresh", "duplicate", "in flight", "crowded"}[o]
 }
 
-// The states of a word. Memory that was never written is dead.
+// The side and the state of a word. Memory that was never written is dead.
 const (
-	dead uint64 = iota
-	claimed
-	committed
-
-	stateMask = 1<<stateBits - 1
-)
-
-// The widths of a word's fields, where they are fixed.
-const (
-	stateBits     = 2
-	serialBitsMin = 2
-	sideBits      = 1
-
 	sideBit = 1 << 63
+
+	dead      uint64 = 0 << stateAt
+	claimed   uint64 = 1 << stateAt
+	committed uint64 = 2 << stateAt
+	stateMask uint64 = 3 << stateAt
+	stateAt          = 61
 )
 
 // NewDedup makes a table of the words, which it zeroes: a power of two of them,
@@ -167,35 +160,40 @@ func NewDedup(words []uint64, window int) *Dedup {
 		panic(fmt.Sprintf("queue: words at %p: give memory that starts on a cache line", base))
 	}
 	clear(words)
-	lineBits := bits.Len(uint(len(words)/lineWords)) - 1
-	tagBits := tagBits(window)
-	one := uint64(1) << (64 - lineBits + stateBits + tagBits)
+	lines, spare := len(words)/lineWords, len(words)/MinDedupWords(window)
+	restBits := 65 - bits.Len(uint(lines))
+	tagAt := stateAt - tagBitsMin(window) - min(tagBitsMore, bits.Len(uint(spare))/2)
 	d := &Dedup{
-		lines:   base,
-		rest:    1<<(64-lineBits) - 1,
-		tags:    1<<tagBits - 1,
-		serial:  sideBit - one,
-		one:     one,
-		window:  uint64(window),
-		shift:   uint8(64 - lineBits),
-		stateAt: uint8(64 - lineBits),
-		tagAt:   uint8(64 - lineBits + stateBits),
+		lines:  base,
+		rest:   1<<restBits - 1,
+		serial: 1<<tagAt - 1<<restBits,
+		tag:    1<<stateAt - 1<<tagAt,
+		window: uint64(window) << tagAt,
+		shift:  uint8(restBits),
 	}
-	d.youngest.Store(d.window + 1)
-	d.before.Store(d.window + 1)
-	d.sweep.lines = len(words) / lineWords
+	d.keeper = keeper{lines: lines, tagAt: tagAt, window: uint64(window)}
+	d.keepTime(0)
+	d.youngest.Store(d.tag)
+	d.before.Store(d.tag)
 	return d
 }
 
-// tagBits is how wide a tag must be to count past two windows: one in which ids
+// tagBitsMin is how wide a tag must be to count past two windows: one in which ids
 // live, one for the sweep to get round in (see Advance).
-func tagBits(window int) int { return bits.Len(uint(window)) + 1 }
+func tagBitsMin(window int) int { return bits.Len(uint(window)) + 1 }
+
+const (
+	// tagBitsMore is by how much tags are wider in larger tables, up to eight windows
+	// and more, which leaves the sweep less to do. Serials take the bits that are left.
+	tagBitsMore   = 2
+	serialBitsMin = 2
+)
 
 // MinDedupWords is the least memory, in words of 8 bytes, whose line numbers
-// leave room beside the rest for state, tag, side and a serial of two bits: 32,768
+// leave room beside the rest for side, state, tag, and a serial of two bits: 32,768
 // words, 256 KiB, for a window of 60.
 func MinDedupWords(window int) int {
-	return lineWords << (stateBits + tagBits(window) + serialBitsMin + sideBits)
+	return lineWords << (64 - stateAt + tagBitsMin(window) + serialBitsMin)
 }
 
 // Claim makes id the caller's if it is Fresh: until Commit or Abort, which the
@@ -206,8 +204,8 @@ func (d *Dedup) Claim(id uint64) Outcome { return d.put(mix(id), claimed) }
 // Insert is Claim and Commit at once, for what cannot fail.
 func (d *Dedup) Insert(id uint64) Outcome { return d.put(mix(id), committed) }
 
-// Commit turns the caller's claim on id into a memory of it that lives for the
-// window from now. It is false if there is no such claim, or no longer.
+// Commit turns the caller's claim on id into a memory of it; the window counts from
+// the claim. It is false if there is no such claim, or no longer.
 func (d *Dedup) Commit(id uint64) bool { return d.settle(mix(id), committed) }
 
 // Abort gives up the caller's claim on id: the next to come with it finds it
@@ -258,22 +256,31 @@ func (d *Dedup) put(m, state uint64) Outcome {
 		if l[0].Load() != first || (old^first)>>63 != (k+lineWords-1)/lineWords {
 			continue // the line moved on: see above
 		}
-		now := d.generation.Load()
+		now := d.now.Load()
+		next, serial, keep, stuck := d.word(m, state, now), d.count(old), false, false
+		if d.age(old, now) != 0 {
+			serial = 0
+		}
 		live := d.live(old, now)
 		if live {
-			spare, stuck := d.survey(l, now)
-			if spare || d.stateOf(old) == claimed { // it stays, and has had its turn
-				if l[k].CompareAndSwap(old, d.next(old)|old&(d.one-1)) && stuck {
-					return Crowded
-				}
-				continue
+			if keep, stuck = d.survey(l, old, now); keep { // it stays, and has had its turn
+				next, serial = d.again(old, now)
 			}
 		}
-		if l[k].CompareAndSwap(old, d.next(old)|d.word(m, state, now)) {
-			if live {
-				d.evicted(d.age(old, now))
-			}
+		if serial > d.serial {
+			return Crowded
+		}
+		if !l[k].CompareAndSwap(old, next|serial|^old&sideBit) {
+			continue
+		}
+		switch {
+		case !keep && live:
+			d.evicted(d.age(old, now))
 			return Fresh
+		case !keep:
+			return Fresh
+		case stuck:
+			return Crowded
 		}
 	}
 }
@@ -284,19 +291,29 @@ func edge(side, ones uint64) uint64 {
 	return (ones ^ (side - 1) - (side - 1)) % lineWords // ones, or -ones when side is 0
 }
 
-// word is an id's word but for serial and side.
-func (d *Dedup) word(m, state, generation uint64) uint64 {
-	return m&d.rest | (state|generation&d.tags<<stateBits)<<(d.stateAt&63)
+// word is an id's word but for side and serial.
+func (d *Dedup) word(m, state, now uint64) uint64 { return state | now&d.tag | m&d.rest }
+
+// count is the serial that follows w's under the same tag. One larger than the mask
+// is one too many.
+func (d *Dedup) count(w uint64) uint64 { return w&d.serial + -(w>>63)&(d.rest+1) }
+
+// again is the word and the serial for keeping what is in w. When the serial is used
+// up it goes on under the present tag: its id is then remembered for longer than was
+// asked.
+func (d *Dedup) again(w, now uint64) (next, serial uint64) {
+	if serial = d.count(w); serial > d.serial && d.age(w, now) != 0 {
+		return d.word(w, w&stateMask, now), 0
+	}
+	return w &^ (d.serial | sideBit), serial
 }
 
-// next is the serial and the side of what follows w in its place.
-func (d *Dedup) next(w uint64) uint64 { return (w+d.one)&d.serial | ^w&sideBit }
+// age is that of w, as a tag: the ones in now below the tag leave nothing to borrow.
+// The word must be loaded before now is, or it could be younger than now.
+func (d *Dedup) age(w, now uint64) uint64 { return (now - w) & d.tag }
 
-func (d *Dedup) stateOf(w uint64) uint64 { return w >> (d.stateAt & 63) & stateMask }
-
-// age is how many generations ago w was written. Its word must be loaded before
-// now is, or it could be younger than now.
-func (d *Dedup) age(w, now uint64) uint64 { return (now - w>>(d.tagAt&63)) & d.tags }
+// live reports whether w is in use.
+func (d *Dedup) live(w, now uint64) bool { return w&stateMask != dead && d.age(w, now) <= d.window }
 
 // outcome is what a word just loaded says of the id that it holds. It is kept out
 // of the loops that call it, which nearly always find nothing: they are a fifth
@@ -304,33 +321,29 @@ func (d *Dedup) age(w, now uint64) uint64 { return (now - w>>(d.tagAt&63)) & d.t
 //
 //go:noinline
 func (d *Dedup) outcome(w uint64) Outcome {
-	s := d.stateOf(w)
-	if s == dead || d.age(w, d.generation.Load()) > d.window {
+	switch {
+	case !d.live(w, d.now.Load()):
 		return Fresh
-	}
-	if s == claimed {
+	case w&stateMask == claimed:
 		return InFlight
 	}
 	return Duplicate
 }
 
-// live reports whether w is in use.
-func (d *Dedup) live(w, now uint64) bool { return d.stateOf(w) != dead && d.age(w, now) <= d.window }
-
-// survey looks for a word that is not in use, and whether all are claims in
-// flight. What it finds held at one moment, when it began, provided that the word
-// at the edge is not rewritten until the swap: since then no word was, and states
-// go only downhill.
-func (d *Dedup) survey(l *line, now uint64) (spare, stuck bool) {
+// survey tells whether the word at the edge, which is live, must be kept, and
+// whether the line is stuck: eight claims in flight. What it tells was so at the
+// moment when it began, provided that the word at the edge is not rewritten until
+// the swap: then no other was either, and states go only downhill.
+func (d *Dedup) survey(l *line, edge, now uint64) (keep, stuck bool) {
 	stuck = true
 	for i := range l {
 		w := l[i].Load()
 		if !d.live(w, now) {
 			return true, false
 		}
-		stuck = stuck && d.stateOf(w) == claimed
+		stuck = stuck && w&stateMask == claimed
 	}
-	return false, stuck
+	return edge&stateMask == claimed, stuck
 }
 
 // settle gives the claim on a mixed id its final state. The word stays where it
@@ -344,7 +357,7 @@ func (d *Dedup) settle(m, state uint64) bool {
 			if (w^m)&d.rest != 0 || d.outcome(w) != InFlight {
 				break
 			}
-			if l[i].CompareAndSwap(w, w&^(d.one-1)|d.word(m, state, d.generation.Load())) {
+			if l[i].CompareAndSwap(w, w&^stateMask|state) {
 				return true
 			}
 		}

@@ -46,7 +46,7 @@ func (r request) do(d *Dedup) int {
 
 // step is what the request answers in a state of its id, and the state after it.
 func (r request) step(state uint64) (answer int, after uint64) {
-	known := int([...]Outcome{dead: Fresh, claimed: InFlight, committed: Duplicate}[state])
+	known := int([...]Outcome{Fresh, InFlight, Duplicate}[state>>stateAt])
 	switch {
 	case r.verb == verbContains:
 		return int(b2u(state == committed)), state
@@ -94,34 +94,42 @@ func TestDedupLinearizable(t *testing.T) {
 		histories = 30
 	}
 	crowd(t)
-	for seed := range histories {
-		d := NewDedup(alignedWords(1<<16), 1) // a serial of seven bits
-		ids := d.idsOfLines(1, lineWords)
-		var clock atomic.Int64
-		history := make([]porcupine.Operation, clients*each)
-		var wg sync.WaitGroup
-		for c := range clients {
-			wg.Go(func() {
-				rng := rand.New(rand.NewPCG(uint64(seed), uint64(c)))
-				for i := range each {
-					r := request{verb(rng.IntN(int(verbs))), ids[rng.IntN(len(ids))]}
-					o := porcupine.Operation{ClientId: c, Input: r, Call: clock.Add(1)}
-					if rng.IntN(4) == 0 {
-						runtime.Gosched()
-					}
-					o.Output = r.do(d)
-					o.Return = clock.Add(1)
-					history[c*each+i] = o
+	seed := uint64(0)
+	soak(t, func() {
+		for range histories {
+			seed++
+			linearizable(t, seed, clients, each)
+		}
+	})
+}
+
+func linearizable(t *testing.T, seed uint64, clients, each int) {
+	d := NewDedup(alignedWords(1<<16), 1) // a serial of five bits
+	ids := d.idsOfLines(1, lineWords)
+	var clock atomic.Int64
+	history := make([]porcupine.Operation, clients*each)
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(seed, uint64(c)))
+			for i := range each {
+				r := request{verb(rng.IntN(int(verbs))), ids[rng.IntN(len(ids))]}
+				o := porcupine.Operation{ClientId: c, Input: r, Call: clock.Add(1)}
+				if rng.IntN(4) == 0 {
+					runtime.Gosched()
 				}
-			})
-		}
-		wg.Wait()
-		if got := porcupine.CheckOperationsTimeout(tableModel, history, 20*time.Second); got != porcupine.Ok {
-			t.Fatalf("history %d is not linearizable: %v", seed, got)
-		}
-		if n := d.Evictions(); n != 0 {
-			t.Fatalf("%d evictions in a line of eight ids", n)
-		}
+				o.Output = r.do(d)
+				o.Return = clock.Add(1)
+				history[c*each+i] = o
+			}
+		})
+	}
+	wg.Wait()
+	if got := porcupine.CheckOperationsTimeout(tableModel, history, 20*time.Second); got != porcupine.Ok {
+		t.Fatalf("history %d is not linearizable: %v", seed, got)
+	}
+	if n := d.Evictions(); n != 0 {
+		t.Fatalf("%d evictions in a line of eight ids", n)
 	}
 }
 
@@ -137,14 +145,19 @@ func TestDedupLinearizableRefuses(t *testing.T) {
 }
 
 // TestDedupClaimsExclude: an id is never claimed by two at once, and never lost
-// by its holder, though every line is too small for its ids and time goes on.
+// by its holder, though every line is too small for its ids, its serial as narrow
+// as can be, and time goes on.
 func TestDedupClaimsExclude(t *testing.T) {
-	const clients, window = 6, 7
-	each := 30_000
+	const clients, window = 6, 60
+	each := 100_000
 	if testing.Short() {
-		each = 5_000
+		each = 20_000
 	}
 	crowd(t)
+	soak(t, func() { contend(t, clients, window, each) })
+}
+
+func contend(t *testing.T, clients, window, each int) {
 	d := smallest(window)
 	ids := d.idsOfLines(3, 12)
 	holders := make([]atomic.Int32, len(ids))
@@ -154,8 +167,8 @@ func TestDedupClaimsExclude(t *testing.T) {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(10, uint64(c)))
 			var held []int // indices of the ids that this client holds
-			for range each {
-				if i := rng.IntN(len(ids)); len(held) < 8 {
+			for n := range each {
+				if i := rng.IntN(len(ids)); n < each-8 && len(held) < 8 {
 					switch d.Claim(ids[i]) {
 					case Fresh:
 						held = append(held, i)
@@ -166,7 +179,7 @@ func TestDedupClaimsExclude(t *testing.T) {
 						crowded.Add(1)
 					}
 				}
-				if len(held) > 0 && rng.IntN(2) == 0 {
+				if len(held) > 0 && (n >= each-8 || rng.IntN(2) == 0) {
 					i := held[0]
 					held = held[1:]
 					holders[i].Add(-1)
@@ -178,10 +191,10 @@ func TestDedupClaimsExclude(t *testing.T) {
 						t.Errorf("the claim on id %d was lost", ids[i])
 					}
 				}
-			}
-			for _, i := range held {
-				holders[i].Add(-1)
-				d.Abort(ids[i])
+				if c == 0 && n%(each/window+1) == 0 { // one client keeps the time, for less than the window
+					d.Sweep(100)
+					d.Advance()
+				}
 			}
 		})
 	}
@@ -194,9 +207,9 @@ func TestDedupClaimsExclude(t *testing.T) {
 // TestDedupOneIsFresh: of all who insert an id at once exactly one finds it fresh,
 // while another goroutine keeps the time.
 func TestDedupOneIsFresh(t *testing.T) {
-	const clients, ids = 4, 20_000
+	const clients, ids = 4, 100_000
 	crowd(t)
-	d := NewDedup(alignedWords(1<<18), 60)
+	d := NewDedup(alignedWords(1<<20), 60)
 	var fresh atomic.Int64
 	var wg, keeper sync.WaitGroup
 	for range clients {

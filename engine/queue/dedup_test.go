@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -30,7 +31,7 @@ func (e entry) live(now, window uint64) bool { return e.state != dead && now-e.w
 
 func (d *mapDedup) look(id uint64) Outcome {
 	e := d.ids[id]
-	return [...]Outcome{dead: Fresh, claimed: InFlight, committed: Duplicate}[e.state*b2u(e.live(d.now, d.window))]
+	return [...]Outcome{Fresh, InFlight, Duplicate}[e.state>>stateAt*b2u(e.live(d.now, d.window))]
 }
 
 func b2u(b bool) uint64 {
@@ -52,7 +53,7 @@ func (d *mapDedup) settle(id, state uint64) bool {
 	if d.look(id) != InFlight {
 		return false
 	}
-	d.ids[id] = entry{id, d.now, state}
+	d.ids[id] = entry{id, d.ids[id].written, state}
 	return true
 }
 
@@ -130,7 +131,7 @@ func (l *ringLine) find(id uint64) *entry {
 
 func (l *ringLine) put(id, state uint64) Outcome {
 	if e := l.find(id); e != nil {
-		return [...]Outcome{claimed: InFlight, committed: Duplicate}[e.state]
+		return [...]Outcome{Fresh, InFlight, Duplicate}[e.state>>stateAt]
 	}
 	inFlight := l.count(claimed)
 	if inFlight == lineWords {
@@ -154,7 +155,7 @@ func (l *ringLine) settle(id, state uint64) bool {
 	if e == nil || e.state != claimed {
 		return false
 	}
-	e.state, e.written = state, l.now
+	e.state = state
 	return true
 }
 
@@ -162,7 +163,7 @@ func (l *ringLine) settle(id, state uint64) bool {
 // is pushed out, in which order, and what is Crowded.
 func TestDedupFullLine(t *testing.T) {
 	const window = 3
-	d := smallest(window)
+	d := NewDedup(alignedWords(1<<20), window) // the serial never overflows
 	d.startAt(nearWrap)
 	twin := &ringLine{words: make([]entry, lineWords), now: nearWrap, window: window}
 	ids := d.idsOfLines(1, 14)
@@ -208,6 +209,9 @@ func TestDedupNeverMistakes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	step := rng.Uint64() | 1 // an odd step does not come round
 	for i := range uint64(200_000) {
+		if i%1024 == 0 {
+			d.Advance()
+		}
 		if o := d.Insert(i * step); o != Fresh {
 			t.Fatalf("id %d, the %dth, is %v", i*step, i, o)
 		}
@@ -245,13 +249,13 @@ func TestDedupSweepCounts(t *testing.T) {
 	for id := range uint64(100) {
 		d.Insert(id)
 	}
-	if n := d.Sweep(d.sweep.lines); n != 0 {
+	if n := d.Sweep(d.keeper.lines); n != 0 {
 		t.Errorf("swept %d ids within their window", n)
 	}
 	for range 4 {
 		d.Advance()
 	}
-	if n := d.Sweep(2 * d.sweep.lines); n != 100 {
+	if n := d.Sweep(2 * d.keeper.lines); n != 100 {
 		t.Errorf("swept %d of 100 ids past their window", n)
 	}
 }
@@ -261,14 +265,99 @@ func TestDedupSweepCounts(t *testing.T) {
 func TestDedupSweepIsEnough(t *testing.T) {
 	const window = 60
 	d := smallest(window)
-	share := 2*d.sweep.lines/window + 1
+	share := 2*d.keeper.lines/window + 1
 	swept := 0
 	for range 1000 {
 		d.Sweep(share)
-		swept = (swept + share) % d.sweep.lines
-		if d.Advance(); d.sweep.at != swept {
-			t.Fatalf("Advance swept on from line %d to %d", swept, d.sweep.at)
+		swept = (swept + share) % d.keeper.lines
+		if d.Advance(); d.keeper.at != swept {
+			t.Fatalf("Advance swept on from line %d to %d", swept, d.keeper.at)
 		}
+	}
+}
+
+// TestDedupFields: the fields of a word fill it, side by side, in tables of all
+// sizes, and the smallest has a serial of the least width.
+func TestDedupFields(t *testing.T) {
+	for _, window := range []int{1, 2, 3, 4, 7, 8, 60, 1000} {
+		for words := MinDedupWords(window); words <= max(1<<16, MinDedupWords(window)); words *= 2 {
+			d := NewDedup(alignedWords(words), window)
+			sum := d.rest + d.serial + d.tag + stateMask + sideBit
+			or := d.rest | d.serial | d.tag | stateMask | sideBit
+			if sum != ^uint64(0) || or != ^uint64(0) {
+				t.Errorf("window %d, %d words: the fields overlap or leave gaps: %+v", window, words, d)
+			}
+			if last := d.tag >> d.keeper.tagAt; last < 2*uint64(window)+1 {
+				t.Errorf("window %d: tags up to %d", window, last)
+			}
+			if words == MinDedupWords(window) && bits.OnesCount64(d.serial) != serialBitsMin {
+				t.Errorf("window %d: serial %#x in the smallest table", window, d.serial)
+			}
+		}
+	}
+}
+
+// TestDedupNeverRepeatsAValue: what a word once held it never holds again, as long
+// as its tag has not come round. Ids and states are few, so that nothing else tells
+// two values apart.
+func TestDedupNeverRepeatsAValue(t *testing.T) {
+	const window = 60
+	d := smallest(window)
+	ids := d.idsOfLines(1, lineWords+2)
+	l := d.lineAt(0)
+	var before [lineWords]uint64
+	seen := map[[2]uint64]bool{}
+	rng := rand.New(rand.NewPCG(11, 12))
+	answers := map[Outcome]int{}
+	for i := range 60_000 {
+		id := ids[rng.IntN(len(ids))]
+		switch verb := rng.IntN(8); {
+		case verb < 3:
+			answers[d.Claim(id)]++
+		case verb < 4:
+			answers[d.Insert(id)]++
+		case verb < 5:
+			d.Commit(id)
+		default:
+			d.Abort(id)
+		}
+		if i%600 == 0 { // 100 generations: the tags go up to 127
+			d.Advance()
+		}
+		for i, old := range before {
+			w := l[i].Load()
+			if w != old && seen[[2]uint64{uint64(i), w}] {
+				t.Fatalf("word %d is %#x for the second time", i, w)
+			}
+			seen[[2]uint64{uint64(i), w}] = true
+			before[i] = w
+		}
+	}
+	if answers[Crowded] < 1000 || answers[Fresh] < 1000 {
+		t.Errorf("answers %v: the test no longer tests the overflow", answers)
+	}
+}
+
+// TestDedupOverflow: a line takes so many ids in a generation and no more, and as
+// many again in the next, and when the same tag has come round.
+func TestDedupOverflow(t *testing.T) {
+	d := smallest(60)
+	ids := d.idsOfLines(1, 300)
+	round := int(d.tag>>d.keeper.tagAt) + 1
+	for generation := range round + 2 {
+		if generation <= 1 || generation == round+1 {
+			taken := 0
+			for _, id := range ids[100*min(generation, 2):][:100] {
+				if d.Insert(id) == Fresh {
+					taken++
+				}
+			}
+			most := lineWords << (serialBitsMin + 1) // each word each serial on each side, less one or two
+			if least := most - 2*lineWords; taken > most || taken < least {
+				t.Errorf("generation %d: took %d ids, want %d to %d", generation, taken, least, most)
+			}
+		}
+		d.Advance()
 	}
 }
 
@@ -331,9 +420,6 @@ func TestDedupRefusesBadMemory(t *testing.T) {
 			t.Errorf("panic %q, want one with %q", got, c.want)
 		}
 	}
-	if d := NewDedup(alignedWords(1<<15), 60); d.serial>>(d.tagAt+uint8(tagBits(60))) != 1<<serialBitsMin-1 {
-		t.Errorf("serial mask %#x in the smallest table for a window of 60", d.serial)
-	}
 }
 
 func TestDedupCleansItsMemory(t *testing.T) {
@@ -380,10 +466,10 @@ func TestOutcomeNames(t *testing.T) {
 func TestDedupLayout(t *testing.T) {
 	var d Dedup
 	apart(t, "Dedup", unsafe.Sizeof(d), []span{
-		{"settings", unsafe.Offsetof(d.lines), unsafe.Offsetof(d.tagAt) + 1},
-		{"generation", unsafe.Offsetof(d.generation), unsafe.Offsetof(d.before) + 8},
+		{"settings", unsafe.Offsetof(d.lines), unsafe.Offsetof(d.shift) + 1},
+		{"now", unsafe.Offsetof(d.now), unsafe.Offsetof(d.before) + 8},
 		{"evictions", unsafe.Offsetof(d.evictions), unsafe.Offsetof(d.evictions) + 8},
-		{"sweep", unsafe.Offsetof(d.sweep), unsafe.Offsetof(d.sweep) + unsafe.Sizeof(d.sweep)},
+		{"keeper", unsafe.Offsetof(d.keeper), unsafe.Offsetof(d.keeper) + unsafe.Sizeof(d.keeper)},
 	})
 }
 

@@ -35,8 +35,8 @@ func (q *MPSC) startAt(p uint64) {
 const nearWrap = ^uint64(0) - 500
 
 func (d *Dedup) startAt(generation uint64) {
-	d.generation.Store(generation)
-	d.sweep.began, d.sweep.settled = generation, generation
+	d.keepTime(generation)
+	d.keeper.began, d.keeper.settled = generation, generation
 }
 
 // idsOfLines are ids that have their places in the first lines of the table, per

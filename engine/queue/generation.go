@@ -1,11 +1,14 @@
 package queue
 
-// sweep is how far the sweeper has got. Only the goroutine that keeps the time
-// touches it.
-type sweep struct {
+// keeper is what the goroutine that keeps a Dedup's time knows: nobody else looks.
+type keeper struct {
+	generation uint64
+	window     uint64 // generations
+	tagAt      int    // the bit where a tag starts
+
 	lines   int    // of the table
-	at      int    // the line to visit next
-	began   uint64 // generation in which this round began
+	at      int    // the line to sweep next
+	began   uint64 // generation in which this round of the sweep began
 	settled uint64 // generation in which the last whole round began
 }
 
@@ -15,42 +18,54 @@ type sweep struct {
 //
 // A tag counts modulo a power of two, two windows or more, so one that is never
 // rewritten would look young again after that many generations. Before that the
-// sweep has marked it dead: when a round of the sweep ends, no word is older than
-// the window was when the round began. Advance holds to this whatever the caller
-// does: it finishes what Sweep left undone. A caller that sweeps the whole table
-// twice a window never waits here. (It is taken for granted that no call lasts
-// longer than the window: one that did could write a tag as old as itself.)
+// sweep has marked its word dead: when a round of the sweep ends, no live word is
+// older than the window was when the round began. Advance holds to this whatever
+// the caller does: it finishes what Sweep left undone. A caller that sweeps the whole
+// table twice a window, large ones once in three, never waits here.
 //
 // One goroutine at a time keeps the time.
 func (d *Dedup) Advance() {
-	next := d.generation.Load() + 1
-	for next-d.sweep.settled+d.window > d.tags {
-		d.Sweep(d.sweep.lines - d.sweep.at)
+	k := &d.keeper
+	next := k.generation + 1
+	for next-k.settled+k.window > d.tag>>k.tagAt {
+		d.Sweep(k.lines - k.at)
 	}
 	d.before.Store(d.youngest.Load())
-	d.youngest.Store(d.window + 1)
-	d.generation.Store(next)
+	d.youngest.Store(d.tag)
+	d.keepTime(next)
 }
 
-// Sweep visits the next n lines and marks dead what has outlived the window. It
-// says how many ids that were. Small portions, often, keep it out of the way: for
-// 64 MiB and an hour, 600 lines a second do. Same goroutine as Advance.
+func (d *Dedup) keepTime(generation uint64) {
+	d.keeper.generation = generation
+	d.now.Store(generation<<d.keeper.tagAt | (1<<d.keeper.tagAt - 1))
+}
+
+// Sweep visits the next n lines, marks dead what has outlived the window, and says
+// how many ids that were. Small portions, often, keep it out of the way: for 64 MiB
+// and an hour, 100 lines a second do. Same goroutine as Advance.
 func (d *Dedup) Sweep(n int) (expired int) {
-	now := d.generation.Load() // only this goroutine moves it
+	k := &d.keeper
 	for range n {
-		l := d.lineAt(uint64(d.sweep.at))
-		for i := range l {
-			w := l[i].Load()
-			if d.stateOf(w) == dead || d.age(w, now) <= d.window {
-				continue
-			}
-			if l[i].CompareAndSwap(w, w&^(stateMask<<d.stateAt)) { // else it was just rewritten
-				expired++
-			}
+		expired += d.sweepLine(d.lineAt(uint64(k.at)))
+		if k.at++; k.at == k.lines {
+			k.at = 0
+			k.settled, k.began = k.began, k.generation
 		}
-		if d.sweep.at++; d.sweep.at == d.sweep.lines {
-			d.sweep.at = 0
-			d.sweep.settled, d.sweep.began = d.sweep.began, now
+	}
+	return expired
+}
+
+// sweepLine also clears the serials, lest they be counted on when the tag comes
+// round.
+func (d *Dedup) sweepLine(l *line) (expired int) {
+	now, window, spent := d.now.Load(), d.window, stateMask|d.serial
+	for i := range l {
+		w := l[i].Load()
+		if d.age(w, now) <= window || w&spent == 0 {
+			continue
+		}
+		if l[i].CompareAndSwap(w, w&^spent) && w&stateMask != dead { // else it was just rewritten
+			expired++
 		}
 	}
 	return expired
@@ -60,7 +75,8 @@ func (d *Dedup) Sweep(n int) (expired int) {
 // for, unless in this generation or the one before an id was pushed out sooner.
 // Any goroutine.
 func (d *Dedup) Held() int {
-	return int(max(1, min(d.youngest.Load(), d.before.Load())) - 1)
+	youngest := min(d.youngest.Load(), d.before.Load(), d.window+d.tag&-d.tag) >> d.keeper.tagAt
+	return int(max(1, youngest)) - 1
 }
 
 // Evictions counts the ids that were pushed out within their window. Any

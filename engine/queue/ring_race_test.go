@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,15 @@ func TestRingsAcrossGoroutines(t *testing.T) {
 	if testing.Short() {
 		each = 10_000
 	}
+	soak(t, func() { relays(t, each) })
+}
+
+func relays(t *testing.T, each int) {
 	for _, slots := range []int{1, 4, 64, 4096} {
+		each := each
+		if slots < 64 {
+			each /= 5 // every few of them wait for the other side
+		}
 		t.Run(fmt.Sprintf("spsc/slots=%d", slots), func(t *testing.T) {
 			relay(t, NewSPSC(make([]event.Ref, slots), max(1, slots*3/4)), 1, each)
 		})
@@ -174,10 +183,27 @@ func (p *patience) wait(progress bool) bool {
 		*p = 0
 		return true
 	}
-	if *p++; *p < 1000 {
+	if *p++; *p < 20_000 {
 		runtime.Gosched()
 	} else {
 		time.Sleep(time.Millisecond)
 	}
-	return *p < 11_000
+	return *p < 30_000
+}
+
+// soak runs a test once, or again and again for as long as ESC_SOAK says.
+func soak(t *testing.T, run func()) {
+	t.Helper()
+	text := os.Getenv("ESC_SOAK")
+	if text == "" {
+		run()
+		return
+	}
+	long, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatalf("ESC_SOAK: %v: give a duration, such as 1m", err)
+	}
+	for start := time.Now(); time.Since(start) < long && !t.Failed(); {
+		run()
+	}
 }

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"eventstreamcore/engine/event"
 )
 
 // tmpfs mounts one of the given size, or, without the right to, runs the test
@@ -57,14 +55,20 @@ func TestFullTmpfs(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := filler{l: l}
+	step := func() {
+		t.Helper()
+		if err := w.try(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for cycle := range cycles {
 		for tries := 0; !l.Full(); tries++ {
-			if w.step(t); tries > 2000 {
+			if step(); tries > 2000 {
 				t.Fatalf("cycle %d: never full", cycle)
 			}
 		}
 		for range 40 { // more than memory takes
-			w.step(t)
+			step()
 		}
 		left -= room
 		if err := os.Truncate(ballast, left); err != nil {
@@ -72,7 +76,7 @@ func TestFullTmpfs(t *testing.T) {
 		}
 		freed := time.Now()
 		for l.Full() {
-			if w.commit(t); time.Since(freed) > 10*time.Second {
+			if step(); time.Since(freed) > 10*time.Second {
 				t.Fatalf("cycle %d: still full after 10 s of room", cycle)
 			}
 			time.Sleep(time.Millisecond)
@@ -92,33 +96,6 @@ func TestFullTmpfs(t *testing.T) {
 		t.Error(err)
 	}
 	t.Logf("%d events", last)
-}
-
-// filler appends events that can be checked.
-type filler struct {
-	l *Log
-	s slot
-	b [bodyMax]byte
-}
-
-func (w *filler) step(t *testing.T) {
-	for range 100 {
-		seq := w.l.next
-		w.s.h = event.Header{Record: event.Record{ID: seq, Type: event.TypeEvent}}
-		w.s.h.Fill([]byte("t"), body(w.b[:], seq))
-		w.s.h.Seal()
-		if _, ok := w.l.Append(&w.s.h); !ok {
-			break
-		}
-	}
-	w.commit(t)
-}
-
-func (w *filler) commit(t *testing.T) {
-	w.l.Offer()
-	if _, err := w.l.Commit(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // fill takes all the room there is and says how much that was.

@@ -9,7 +9,8 @@ import (
 
 // keeper does what must not hold up a commit, in goroutines of its own: one
 // makes the next segment ready, keeps a spare and lets old segments go; one
-// finishes those that are full; one reads old ones again (see scrub.go).
+// finishes those that are full; one reads old ones again (see scrub.go); and in
+// mode interval one syncs.
 type keeper struct {
 	log       [16]byte      // the log's UUID
 	active    atomic.Uint64 // first sequence of the segment being written: it and what follows stay
@@ -18,6 +19,7 @@ type keeper struct {
 	left      chan finished // segments that are full
 	settled   atomic.Uint64 // mode os: the last sequence that syncing them has made durable
 	damaged   atomic.Pointer[Damage]
+	rollLock  sync.Mutex // mode interval: held while a segment is synced or changed
 	stop      chan struct{}
 	running   sync.WaitGroup
 	haveSpare bool
@@ -52,6 +54,9 @@ func (l *Log) keep() {
 	}
 	l.running.Go(l.keeping)
 	l.running.Go(l.scrubbing)
+	if l.cfg.Mode == Interval {
+		l.running.Go(l.syncing)
+	}
 	l.running.Go(func() {
 		for s := range l.left {
 			l.settle(s)
@@ -68,6 +73,23 @@ func (l *Log) keeping() {
 		case first := <-l.wanted:
 			l.prepare(first)
 		case <-tick.C:
+		case <-l.stop:
+			return
+		}
+	}
+}
+
+// syncing makes what is written durable every interval, so that neither the
+// committer waits for it nor an idle log forgets it.
+func (l *Log) syncing() {
+	tick := time.NewTicker(l.cfg.Interval)
+	defer tick.Stop()
+	for l.Err() == nil {
+		select {
+		case <-tick.C:
+			l.rollLock.Lock()
+			l.sync()
+			l.rollLock.Unlock()
 		case <-l.stop:
 			return
 		}

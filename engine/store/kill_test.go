@@ -44,19 +44,10 @@ func write(dir, mode string) error {
 	if err != nil {
 		return err
 	}
-	var s slot
-	var b [bodyMax]byte
+	w := filler{l: l}
 	early := os.Getenv(writerFlaw) != ""
 	for {
-		for range 1 + rand.IntN(60) {
-			seq := l.next
-			s.h = event.Header{Record: event.Record{ID: seq, Wall: time.Now().UnixNano(), Type: event.TypeEvent}}
-			s.h.Fill([]byte("t"), body(b[:], seq))
-			s.h.Seal()
-			if _, ok := l.Append(&s.h); !ok {
-				break
-			}
-		}
+		w.append(1 + rand.IntN(60))
 		l.Offer()
 		if early {
 			binary.Write(os.Stdout, binary.LittleEndian, answer{l.Gathered(), l.Gathered()})
@@ -68,6 +59,35 @@ func write(dir, mode string) error {
 			return err
 		}
 	}
+}
+
+// filler appends events that can be checked: the id is the sequence, and the
+// body follows from it.
+type filler struct {
+	l *Log
+	s slot
+	b [bodyMax]byte
+}
+
+// append takes n events as far as the log does.
+func (w *filler) append(n int) {
+	for range n {
+		seq := w.l.next
+		w.s.h = event.Header{Record: event.Record{ID: seq, Wall: time.Now().UnixNano(), Type: event.TypeEvent}}
+		w.s.h.Fill([]byte("t"), body(w.b[:], seq))
+		w.s.h.Seal()
+		if _, ok := w.l.Append(&w.s.h); !ok {
+			return
+		}
+	}
+}
+
+// try appends a hundred and commits.
+func (w *filler) try() error {
+	w.append(100)
+	w.l.Offer()
+	_, err := w.l.Commit()
+	return err
 }
 
 // killOnce starts a writer, kills it some time after its first answer, and
@@ -128,13 +148,14 @@ func TestKill(t *testing.T) {
 	}
 	for mode := range modes {
 		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			n := uint64(0)
 			for cycle := range cycles / int(modes) {
 				if cycle%40 == 0 {
 					dir = t.TempDir()
 				}
-				last, err := killOnce(dir, mode, time.Duration(rand.IntN(8000))*time.Microsecond)
+				last, err := killOnce(dir, mode, time.Duration(rand.IntN(5000))*time.Microsecond)
 				if err == nil {
 					err = survived(dir, last)
 				}

@@ -52,7 +52,10 @@ func NewReader(dir string) (*Reader, error) {
 		return nil, err
 	}
 	r := newReader(d)
-	return r, r.SeekSequence(0)
+	if err := r.SeekSequence(0); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return r, nil
 }
 
 func newReader(d disk) *Reader { return &Reader{disk: d, loose: true} }
@@ -264,7 +267,7 @@ func (r *Reader) seek(at func(*part) bool, back int, min uint64, ahead func(mark
 	r.Close()
 	r.err, r.rest, r.min, r.loose, r.next, r.waits = nil, nil, min, true, 1, 0
 	if len(parts) == 0 {
-		return nil
+		return ErrNoLog
 	}
 	i := len(parts) - 1
 	for i > 0 && !at(&parts[i]) {

@@ -73,15 +73,14 @@ func (l *Log) recover() (report Recovery, err error) {
 	if len(v.parts) == 0 {
 		return report, l.create()
 	}
-	for i := range v.damages {
-		d := &v.damages[i]
+	if len(v.damages) > 0 { // what lies behind the first goes with it
+		d := &v.damages[0]
 		if !d.Torn && !l.env.flaws.cut {
 			return report, &CorruptError{*d}
 		}
 		if err := l.cutOff(v, d, &report); err != nil {
 			return report, err
 		}
-		break // what lay behind it went with it
 	}
 	l.log = v.parts[v.segment].log
 	report.Segments, report.Records, report.Last, report.Sealed = v.segment+1, v.records, v.next-1, v.sealed && !report.Torn

@@ -54,7 +54,7 @@ func repair(d disk, now int64) (done []Repaired, err error) {
 			return done, err
 		}
 		if len(parts) == 0 && len(done) == 0 {
-			return done, errNoLog
+			return done, ErrNoLog
 		}
 		v := survey{disk: d, parts: parts}
 		if err := v.run(0); err != nil {

@@ -121,7 +121,7 @@ func (s *scanner) group(at int64) (g span, bad, err error) {
 	if event.Checksum(s.salt, b[:n-4]) != g.crc && !s.trust {
 		return g, errChecksum, nil
 	}
-	if g.kind == quarantined {
+	if g.kind == quarantined && first.ID <= uint64(s.size) {
 		g.end += int64(first.ID)
 	} else if g.last-g.first+1 != records {
 		return g, errTrailer, nil
@@ -187,24 +187,26 @@ func (s *scanner) blankUntil(at int64) (int64, error) {
 	return s.size, nil
 }
 
-// places calls visit for each place from an offset on where a record could
-// begin: every word that is not zero, for a record's first has its length. b is
-// the file from there on. It ends when visit is false, or the file does.
-func (s *scanner) places(from int64, visit func(at int64, b []byte) bool) error {
+// places calls visit for each place from an offset on that could be a record's
+// or a trailer's header; b is the file from there on. It ends when visit is
+// false, or the file does.
+func (s *scanner) places(from int64, visit func(at int64, r *event.Record, b []byte) bool) error {
 	for {
 		at, err := s.blankUntil(from)
 		if err != nil || at >= s.size {
 			return err
 		}
-		b, err := s.window(at, len(zeros)+trailerSize)
+		b, err := s.window(at, blankStep+trailerSize)
 		if err != nil {
 			return err
 		}
-		for i := 0; i < min(len(b), blankStep); i += align {
-			if len(b)-i < align || le.Uint64(b[i:]) != 0 {
-				if !visit(at+int64(i), b[i:]) {
-					return nil
-				}
+		for i := 0; i < blankStep && i+event.RecordSize <= len(b); i += align {
+			if b[i+32]-1 >= byte(quarantined) || le.Uint32(b[i+4:]) < event.RecordSize { // no type, or no length: most often
+				continue
+			}
+			r := record(b[i:])
+			if (plausible(&r) || closes(&r)) && !visit(at+int64(i), &r, b[i:]) {
+				return nil
 			}
 		}
 		from = at + blankStep
@@ -220,15 +222,12 @@ func (s *scanner) search(from int64, min uint64) (g span, found bool, err error)
 	for from < s.size {
 		var starts []int64
 		next := s.size
-		err := s.places(from, func(at int64, b []byte) bool {
-			if len(b) < event.RecordSize {
-				return true
-			}
-			r := record(b)
-			if r.Sequence >= min && plausible(&r) {
+		err := s.places(from, func(at int64, r *event.Record, b []byte) bool {
+			switch {
+			case r.Sequence < min:
+			case r.Type != event.TypeTrailer:
 				begun[r.Sequence] = append(begun[r.Sequence], at)
-			}
-			if r.Sequence >= min && closes(&r) && len(b) >= trailerSize {
+			case len(b) >= trailerSize:
 				starts, next = begun[decodeTrailer(b).first], at+align
 			}
 			return len(starts) == 0
@@ -252,16 +251,8 @@ func (s *scanner) search(from int64, min uint64) (g span, found bool, err error)
 // former life, whose sequences all lie before next.
 func (s *scanner) remains(from int64, next uint64) (end int64, err error) {
 	const horizon = 1 << 32 // sequences that one crash could cut off
-	nonzero, stale := int64(0), false
-	err = s.places(from, func(at int64, b []byte) bool {
-		nonzero = min(at+align, s.size)
-		if len(b) < event.RecordSize {
-			return true
-		}
-		r := record(b)
-		if !plausible(&r) && !closes(&r) {
-			return true
-		}
+	stale := false
+	err = s.places(from, func(at int64, r *event.Record, _ []byte) bool {
 		if r.Sequence < next {
 			stale = true
 		} else if r.Sequence-next < horizon {
@@ -269,8 +260,21 @@ func (s *scanner) remains(from int64, next uint64) (end int64, err error) {
 		}
 		return true
 	})
-	if end == 0 && !stale {
-		end = nonzero
+	if end == 0 && !stale && err == nil {
+		return s.lastWritten(from)
 	}
 	return end, err
+}
+
+// lastWritten is where the last word that is not zero ends, from an offset on,
+// or 0.
+func (s *scanner) lastWritten(from int64) (end int64, err error) {
+	for {
+		at, err := s.blankUntil(from)
+		if err != nil || at >= s.size {
+			return end, err
+		}
+		from = at + align
+		end = min(from, s.size)
+	}
 }

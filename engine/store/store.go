@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"time"
 
 	"eventstreamcore/engine/event"
@@ -83,6 +84,12 @@ type Config struct {
 
 	ScrubRate int64 // bytes a second at which old segments are verified again; 0 never
 }
+
+// EventsDir is where a data folder has the log of its events.
+func EventsDir(data string) string { return filepath.Join(data, "events") }
+
+// DeadDir is where a data folder has its dead letters.
+func DeadDir(data string) string { return filepath.Join(data, "dead") }
 
 // Limits of a Config and of a record.
 const (

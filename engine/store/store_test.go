@@ -2,15 +2,18 @@ package store
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"unsafe"
 
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/wire"
 )
 
 // slot is memory for one event.
 type slot struct {
-	h    event.Header
-	data [4096]byte
+	h event.Header
+	_ [4096]byte // topic and body
 }
 
 // newEvent fills a slot with an event and seals it.
@@ -20,6 +23,8 @@ func newEvent(s *slot, id uint64, topic, payload string) *event.Header {
 	s.h.Seal()
 	return &s.h
 }
+
+func checksumOf(b []byte) uint32 { return event.Checksum(0, b) }
 
 func TestAppendCommitRead(t *testing.T) {
 	for mode := range modes {
@@ -78,4 +83,130 @@ func TestAppendCommitRead(t *testing.T) {
 			t.Logf("%+v", rep)
 		})
 	}
+}
+
+func TestValidate(t *testing.T) {
+	if err := Default("x").Validate(); err != nil {
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*Config){
+		"no folder":         func(c *Config) { c.Dir = "" },
+		"segment size":      func(c *Config) { c.SegmentBytes = 1000 },
+		"mode 9":            func(c *Config) { c.Mode = 9 },
+		"interval":          func(c *Config) { c.Interval = 0 },
+		"events in a group": func(c *Config) { c.GroupEvents = 0 },
+		"bytes in a group":  func(c *Config) { c.GroupBytes = 1 << 30 },
+		"retained":          func(c *Config) { c.RetainBytes = -1 },
+		"scrub":             func(c *Config) { c.ScrubRate = -1 },
+	} {
+		c := Default("x")
+		change(&c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+// TestModes: the numbers are those of the answers on the wire.
+func TestModes(t *testing.T) {
+	for m, w := range map[Mode]wire.Mode{Group: wire.ModeGroup, Interval: wire.ModeInterval, OS: wire.ModeOS} {
+		if wire.Mode(m) != w {
+			t.Errorf("%v is %d, on the wire %d", m, m, w)
+		}
+		if got, err := ParseMode(m.String()); got != m || err != nil {
+			t.Errorf("%v: %v, %v", m, got, err)
+		}
+	}
+	if _, err := ParseMode("never"); err == nil {
+		t.Error("never is a mode")
+	}
+}
+
+// TestNoAllocations: neither appending nor committing allocates, rolls aside.
+func TestNoAllocations(t *testing.T) {
+	for mode := range modes {
+		cfg := Default(t.TempDir())
+		cfg.Mode = mode
+		l, _, err := Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newBenchEvent(128)
+		n := testing.AllocsPerRun(200, func() {
+			for range 64 {
+				l.Append(h)
+			}
+			l.Offer()
+			if _, err := l.Commit(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n != 0 {
+			t.Errorf("mode %v: %v allocations a group", mode, n)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestCaps: a group takes its cap and no more until the committer frees the
+// one before; a record longer than the cap is a group of its own.
+func TestCaps(t *testing.T) {
+	cfg := Default(t.TempDir())
+	cfg.SegmentBytes, cfg.GroupEvents, cfg.GroupBytes = SegmentBytesMin, 10, groupBytesMin
+	l, _, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	takes := func(h *event.Header) (n int) {
+		for _, ok := l.Append(h); ok; _, ok = l.Append(h) {
+			n++
+		}
+		return n
+	}
+	commit := func() {
+		if _, err := l.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := takes(newBenchEvent(128)); n != 20 {
+		t.Errorf("took %d events, want two groups of 10", n)
+	}
+	commit()
+	if n := takes(newBenchEvent(1900)); n != 2 {
+		t.Errorf("took %d events of 2000 bytes, want one group of two", n)
+	}
+	big := bigEvent(wire.MaxBody, 100)
+	for commit(); ; commit() {
+		if _, ok := l.Append(big); ok {
+			break
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewReader(cfg.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	n, longest := 0, 0
+	for e := range r.All() {
+		n++
+		longest = max(longest, len(e.Payload))
+	}
+	if n != 23 || longest != wire.MaxBody || r.Err() != nil {
+		t.Errorf("read %d events, the longest of %d bytes, %v", n, longest, r.Err())
+	}
+}
+
+// bigEvent is an event with a long body.
+func bigEvent(payload, topic int) *event.Header {
+	memory := make([]uint64, event.SizeOf(topic, payload)/8+1)
+	h := (*event.Header)(unsafe.Pointer(&memory[0]))
+	h.Record = event.Record{ID: 1, Type: event.TypeEvent}
+	h.Fill(make([]byte, topic), make([]byte, payload))
+	h.Seal()
+	return h
 }

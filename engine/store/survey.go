@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -31,6 +32,15 @@ func (d *Damage) String() string {
 		lost = fmt.Sprintf("sequences from %d on", d.First)
 	}
 	return fmt.Sprintf("%s: %s at offset %d: %v; %s", d.Segment, kind, d.At, d.Why, lost)
+}
+
+// MarshalJSON gives the reason as text.
+func (d Damage) MarshalJSON() ([]byte, error) {
+	type plain Damage
+	return json.Marshal(struct {
+		plain
+		Why string
+	}{plain(d), d.Why.Error()})
 }
 
 // What a damage can be, besides the reasons of a scanner.
@@ -94,6 +104,9 @@ func listParts(d disk) (parts []part, err error) {
 			continue
 		}
 		p, err := readPart(d, name)
+		if isMissing(err) {
+			continue // retention has just taken it
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -212,7 +225,7 @@ func (v *survey) group(i int, s *scanner, at int64) (end int64, found bool, err 
 		if _, found, err = s.search(at+align, expected+1); err != nil || !found {
 			return 0, false, err
 		}
-		if g, why, err = v.again(s, at, expected); err != nil {
+		if g, why, found, err = v.again(s, at, expected); err != nil || !found {
 			return 0, false, err
 		}
 	}
@@ -233,20 +246,17 @@ func (v *survey) group(i int, s *scanner, at int64) (end int64, found bool, err 
 
 // again looks a second time, now that something whole was seen further on: a
 // live log's group may have been completed meanwhile. If it is still bad, g is
-// the group further on.
-func (v *survey) again(s *scanner, at int64, first uint64) (g span, why, err error) {
+// the group further on, if that is still there.
+func (v *survey) again(s *scanner, at int64, first uint64) (g span, why error, found bool, err error) {
 	if err := s.refresh(); err != nil {
-		return g, nil, err
+		return g, nil, false, err
 	}
 	g, why, err = v.expect(s, at, first)
 	if why == nil || err != nil {
-		return g, why, err
+		return g, why, err == nil, err
 	}
-	g, found, err := s.search(at+align, first+1)
-	if err == nil && !found {
-		err = errChanged
-	}
-	return g, why, err
+	g, found, err = s.search(at+align, first+1)
+	return g, why, found, err
 }
 
 // expect reads the group at an offset and holds it against the one before.
@@ -318,6 +328,10 @@ func (v *survey) tail(from int) error {
 	}
 	p := &v.parts[v.segment]
 	f, err := v.disk.OpenRead(p.name)
+	if isMissing(err) {
+		v.gone()
+		return nil
+	}
 	if err != nil {
 		return err
 	}

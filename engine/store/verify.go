@@ -48,7 +48,8 @@ func Verify(dir string) (Report, error) {
 	return verify(d)
 }
 
-var errNoLog = errors.New("no log here: the folder holds no NNNNNNNNNNNNNNNNNNNN.seg")
+// ErrNoLog says that a folder holds no log.
+var ErrNoLog = errors.New("no log here: the folder holds no NNNNNNNNNNNNNNNNNNNN.seg")
 
 func verify(d disk) (r Report, err error) {
 	if r.Live, err = d.Locked(); err != nil {
@@ -59,7 +60,7 @@ func verify(d disk) (r Report, err error) {
 		return r, err
 	}
 	if len(parts) == 0 {
-		return r, errNoLog
+		return r, ErrNoLog
 	}
 	v := survey{disk: d, parts: parts}
 	v.visit = func(p *part, g *span) error {

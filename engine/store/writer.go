@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	retryEvery   = 100 * time.Millisecond // how soon a full disk is tried again
-	reserveShare = 8                      // a segment whose last eighth is begun is about to end
+	retryEvery   = 50 * time.Millisecond // how soon a full disk is tried again
+	reserveShare = 8                     // a segment whose last eighth is begun is about to end
 )
 
 // writer is the committer's side of a Log: the segment being written and where
@@ -24,9 +24,9 @@ type writer struct {
 
 // Commit writes the group offered, if there is one, syncs it as the mode says,
 // and frees its batch: n records, 0 if none was offered or the disk is full
-// (see Full; it is tried again at most every 100 ms). In mode interval it also
-// syncs what is due, so it is to be called at least that often. After an error
-// the log takes nothing more. The committer calls it.
+// (see Full; it is tried again at most every 50 ms). Mode group syncs here,
+// mode interval in a goroutine. After an error the log takes nothing more. The
+// committer calls it.
 func (l *Log) Commit() (n int, err error) {
 	if err := l.Err(); err != nil {
 		return 0, err
@@ -108,6 +108,8 @@ func (l *Log) roll(first uint64) error {
 	if next.err != nil {
 		return next.err
 	}
+	l.rollLock.Lock()
+	defer l.rollLock.Unlock()
 	if l.cfg.Mode != OS {
 		if err := l.sync(); err != nil {
 			return err
@@ -120,17 +122,20 @@ func (l *Log) roll(first uint64) error {
 	return nil
 }
 
-// syncDue syncs in mode interval, once the interval is over.
+// syncDue syncs in mode interval, once the interval is over, where no goroutine
+// does.
 func (l *Log) syncDue() error {
-	if l.cfg.Mode != Interval || l.durable.Load() == l.written.Load() || l.env.up()-l.syncedAt < l.cfg.Interval {
+	if l.cfg.Mode != Interval || !l.env.alone || l.durable.Load() == l.written.Load() || l.env.up()-l.syncedAt < l.cfg.Interval {
 		return nil
 	}
 	return l.sync()
 }
 
-// sync makes everything written durable.
+// sync makes everything written durable. Of what is written meanwhile it
+// promises nothing.
 func (l *Log) sync() error {
-	if l.durable.Load() == l.written.Load() {
+	written := l.written.Load()
+	if l.durable.Load() == written {
 		return nil
 	}
 	if err := l.Err(); err != nil {
@@ -141,7 +146,7 @@ func (l *Log) sync() error {
 	}
 	l.counts.syncs.Add(1)
 	l.syncedAt = l.env.up()
-	l.durable.Store(l.written.Load())
+	l.durable.Store(written)
 	return nil
 }
 

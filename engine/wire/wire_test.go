@@ -187,6 +187,17 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+func TestReceipt(t *testing.T) {
+	r := wire.NewReceipt(1<<32-1, wire.DeadLettered, wire.ReasonPriority, wire.ModeOS)
+	if r>>event.RefBits != 0 {
+		t.Errorf("%#x does not fit the %d bits of a Ref", uint64(r), event.RefBits)
+	}
+	want := wire.Answer{Outcome: wire.DeadLettered, Reason: wire.ReasonPriority, Mode: wire.ModeOS}
+	if answer, a := wire.ReadReceipt(r); answer != 1<<32-1 || a != want {
+		t.Errorf("read back %#x, %+v", answer, a)
+	}
+}
+
 func TestHello(t *testing.T) {
 	g := wire.Greeting{Token: []byte("se"), BootID: []byte("b0"), TimeNamespace: 9, WantProducer: true}
 	want := unhex(t, "00000011"+"c101"+"0002"+"7365"+"02"+"6230"+"0000000000000009")

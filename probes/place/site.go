@@ -57,16 +57,21 @@ func newSite(t *topology.Topology, costs topology.Matrix) *site {
 }
 
 // calibrate takes what was measured of each relation, its median, in the place
-// of the model, and sees to it that a farther relation is never held for nearer:
-// one pair that was measured while the host moved a CPU must not overturn that.
+// of the model, and sees to it that a farther relation is never held for nearer
+// than one that was measured: one pair that was measured while the host moved a
+// CPU must not overturn that.
 func (s *site) calibrate(t *topology.Topology) {
 	s.usual = modelNs
+	var measured [topology.Relations]bool
 	for _, m := range s.costs.Summarise(t) {
-		s.usual[m.Relation] = m.Median
+		s.usual[m.Relation], measured[m.Relation] = m.Median, true
 	}
 	for r := 1; r < topology.Relations; r++ {
-		s.least[r] = s.usual[r-1]
-		s.usual[r] = max(s.usual[r], s.usual[r-1])
+		s.least[r] = s.least[r-1]
+		if measured[r-1] {
+			s.least[r] = max(s.least[r], s.usual[r-1])
+		}
+		s.usual[r] = max(s.usual[r], s.usual[r-1], s.least[r])
 	}
 }
 

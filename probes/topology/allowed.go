@@ -59,9 +59,14 @@ func (t *Topology) Usable() List {
 	return within
 }
 
-// statusList is a list of this process's status.
+// statusList is a list of the calling thread's status. The process's own is
+// that of its first thread, which a pinned goroutine may have left pinned; a
+// captured tree has only that.
 func (r *reader) statusList(key string) *List {
-	text, _ := r.raw("proc/self/status")
+	text, ok := r.raw("proc/thread-self/status")
+	if !ok {
+		text, _ = r.raw("proc/self/status")
+	}
 	for line := range strings.Lines(text) {
 		if value, found := strings.CutPrefix(line, key+":"); found {
 			if list, ok := r.parse("proc/self/status", value, ParseList); ok {
@@ -120,14 +125,16 @@ type cgroupDir struct{ mount, group string }
 // cpusetDirs are the places where this process's cpuset may be described.
 func (r *reader) cpusetDirs() (dirs []cgroupDir) {
 	v1, v2, hasV1, hasV2 := r.cgroupPaths()
-	mounts := r.cpusetMounts()
+	mountsV1, mountsV2 := r.cpusetMounts()
 	if hasV1 {
-		for _, m := range append(mounts, "/sys/fs/cgroup/cpuset", "/dev/cpuset", "/cgroup") {
+		for _, m := range append(mountsV1, "/sys/fs/cgroup/cpuset", "/dev/cpuset", "/cgroup") {
 			dirs = append(dirs, cgroupDir{m, v1})
 		}
 	}
 	if hasV2 {
-		dirs = append(dirs, cgroupDir{"/sys/fs/cgroup", v2}, cgroupDir{"/sys/fs/cgroup/unified", v2})
+		for _, m := range append(mountsV2, "/sys/fs/cgroup", "/sys/fs/cgroup/unified") {
+			dirs = append(dirs, cgroupDir{m, v2})
+		}
 	}
 	return dirs
 }
@@ -154,19 +161,24 @@ func (r *reader) cgroupPaths() (v1, v2 string, hasV1, hasV2 bool) {
 	return v1, v2, hasV1, hasV2
 }
 
-// cpusetMounts are the mount points of cpuset hierarchies.
-func (r *reader) cpusetMounts() (mounts []string) {
+// cpusetMounts are the mount points of cpuset hierarchies, and of cgroup v2.
+func (r *reader) cpusetMounts() (v1, v2 []string) {
 	text, _ := r.raw("proc/mounts")
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
 		if len(f) < 4 {
 			continue
 		}
-		if f[2] == "cpuset" || f[2] == "cgroup" && strings.Contains(","+f[3]+",", ",cpuset,") {
-			if mount := path.Clean(f[1]); fs.ValidPath(strings.TrimPrefix(mount, "/")) {
-				mounts = append(mounts, mount)
-			}
+		mount := path.Clean(f[1])
+		if !fs.ValidPath(strings.TrimPrefix(mount, "/")) {
+			continue
+		}
+		switch {
+		case f[2] == "cpuset", f[2] == "cgroup" && strings.Contains(","+f[3]+",", ",cpuset,"):
+			v1 = append(v1, mount)
+		case f[2] == "cgroup2":
+			v2 = append(v2, mount)
 		}
 	}
-	return mounts
+	return v1, v2
 }

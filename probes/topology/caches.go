@@ -32,35 +32,56 @@ type named struct {
 	dir   string
 }
 
+// cacheKey is one kind of cache of one CPU.
+type cacheKey struct {
+	level, cpu int
+	kind       string
+}
+
 // readCaches finds every cache once, however many CPUs name it.
 func (r *reader) readCaches(t *Topology) {
-	byCPU := make([][]named, len(t.Online))
-	each(len(t.Online), func(i int) { byCPU[i] = r.cachesOf(t.Online[i], t.Online) })
-	type key struct {
-		level, cpu int
-		kind       string
-	}
-	taken := map[key]List{}
 	t.Caches = []Cache{}
+	taken := map[cacheKey]List{}
+	ask := t.Online
+	if len(ask) > askedMax {
+		ask = List{}
+		for _, core := range t.Cores {
+			ask = append(ask, core.CPUs[0])
+		}
+	}
+	r.askCaches(t, ask, taken)
+	has := map[int]bool{}
+	for key := range taken {
+		has[key.cpu] = true
+	}
+	if len(ask) < len(t.Online) { // and those whom nobody has named
+		r.askCaches(t, t.Online.filter(func(c int) bool { return !has[c] }), taken)
+	}
+	slices.SortFunc(t.Caches, func(a, b Cache) int {
+		return cmp.Or(cmp.Compare(a.Level, b.Level), cmp.Compare(a.Type, b.Type), cmp.Compare(a.CPUs[0], b.CPUs[0]))
+	})
+}
+
+// askCaches adds the caches that these CPUs name.
+func (r *reader) askCaches(t *Topology, cpus List, taken map[cacheKey]List) {
+	byCPU := make([][]named, len(cpus))
+	each(len(cpus), func(i int) { byCPU[i] = r.cachesOf(cpus[i], t.Online) })
 	for i, list := range byCPU {
-		c := t.Online[i]
+		c := cpus[i]
 		for _, n := range list {
-			if other, done := taken[key{n.level, c, n.kind}]; done {
+			if other, done := taken[cacheKey{n.level, c, n.kind}]; done {
 				if !slices.Equal(other, n.cpus) {
 					r.doubt("CPU %d says its L%d %s is shared by %v, CPU %d says %v", c, n.level, n.kind, n.cpus, other[0], other)
 				}
 				continue
 			}
-			n.cpus = n.cpus.filter(func(o int) bool { _, done := taken[key{n.level, o, n.kind}]; return !done })
+			n.cpus = n.cpus.filter(func(o int) bool { _, done := taken[cacheKey{n.level, o, n.kind}]; return !done })
 			for _, o := range n.cpus {
-				taken[key{n.level, o, n.kind}] = n.cpus
+				taken[cacheKey{n.level, o, n.kind}] = n.cpus
 			}
 			t.Caches = append(t.Caches, r.cache(n))
 		}
 	}
-	slices.SortFunc(t.Caches, func(a, b Cache) int {
-		return cmp.Or(cmp.Compare(a.Level, b.Level), cmp.Compare(a.Type, b.Type), cmp.Compare(a.CPUs[0], b.CPUs[0]))
-	})
 }
 
 // cachesOf lists what one CPU says of its caches. Sharers that are not given

@@ -18,6 +18,8 @@ func (r *reader) readCPUs(t *Topology) error {
 		t.Online = r.onlineWithFolder(t.CPUDirs, online)
 	case len(t.CPUDirs) > 0:
 		t.Online = t.CPUDirs.filter(r.switchedOn)
+	case r.fromCPUInfo(t):
+		return nil
 	default:
 		return fmt.Errorf("the root %w", ErrNoMachine)
 	}
@@ -59,23 +61,52 @@ type shared struct {
 	said bool // by the kernel
 }
 
+// askedMax is how many CPUs a machine may have for each to be asked about every
+// group that it is in. On larger ones a CPU that an earlier one has named is not
+// asked again, save for its core: that would read a hundred thousand files for
+// the sake of doubts.
+const askedMax = 1024
+
 // topologyOf reads one kind of group from every online CPU's topology folder.
 // names are pairs of a mask and a list file, the newest name first.
 func (r *reader) topologyOf(online List, id string, names ...string) map[int]shared {
 	groups := make([]shared, len(online))
-	each(len(online), func(i int) {
-		dir := fmt.Sprintf("%s/cpu%d/topology/", cpuRoot, online[i])
-		g := shared{id: r.id(dir + id)}
-		for n := 0; n < len(names) && !g.said; n += 2 {
-			g.cpus, g.said = r.set(dir+names[n], dir+names[n+1])
-		}
-		groups[i] = g
-	})
+	each(len(online), func(i int) { groups[i] = r.groupOf(online[i], id, names) })
 	byCPU := make(map[int]shared, len(online))
 	for i, c := range online {
 		byCPU[c] = groups[i]
 	}
 	return byCPU
+}
+
+// widerGroups is topologyOf for groups of several cores.
+func (r *reader) widerGroups(online List, id string, names ...string) map[int]shared {
+	if len(online) <= askedMax {
+		return r.topologyOf(online, id, names...)
+	}
+	byCPU := make(map[int]shared, len(online))
+	for _, c := range online {
+		if _, named := byCPU[c]; named {
+			continue
+		}
+		g := r.groupOf(c, id, names)
+		byCPU[c] = g
+		for _, other := range g.cpus {
+			if _, named := byCPU[other]; !named {
+				byCPU[other] = g
+			}
+		}
+	}
+	return byCPU
+}
+
+func (r *reader) groupOf(c int, id string, names []string) shared {
+	dir := fmt.Sprintf("%s/cpu%d/topology/", cpuRoot, c)
+	g := shared{id: r.id(dir + id)}
+	for n := 0; n < len(names) && !g.said; n += 2 {
+		g.cpus, g.said = r.set(dir+names[n], dir+names[n+1])
+	}
+	return g
 }
 
 // partition makes groups out of what the CPUs say, each CPU in one group. A
@@ -120,7 +151,11 @@ func (r *reader) partition(what string, online List, said map[int]shared) []shar
 // readGroups finds packages, dies, clusters and cores; it returns each CPU's die.
 func (r *reader) readGroups(t *Topology) (die map[int]*int) {
 	t.Packages, t.Dies, t.Clusters, t.Cores = []Group{}, []Group{}, []Group{}, []Core{}
-	for _, g := range r.partition("package", t.Online, r.topologyOf(t.Online, "physical_package_id", "package_cpus", "package_cpus_list", "core_siblings", "core_siblings_list")) {
+	packages := r.packages
+	if packages == nil {
+		packages = r.widerGroups(t.Online, "physical_package_id", "package_cpus", "package_cpus_list", "core_siblings", "core_siblings_list")
+	}
+	for _, g := range r.partition("package", t.Online, packages) {
 		t.Packages = append(t.Packages, Group{ID: g.id, CPUs: g.cpus})
 	}
 	t.Dies = r.dies(t)
@@ -130,7 +165,7 @@ func (r *reader) readGroups(t *Topology) (die map[int]*int) {
 			die[c] = d.ID
 		}
 	}
-	clusters := r.topologyOf(t.Online, "cluster_id", "cluster_cpus", "cluster_cpus_list")
+	clusters := r.widerGroups(t.Online, "cluster_id", "cluster_cpus", "cluster_cpus_list")
 	for _, g := range r.partition("cluster", t.Online, saidOnly(clusters)) {
 		t.Clusters = append(t.Clusters, Group{ID: g.id, CPUs: g.cpus})
 	}
@@ -151,7 +186,7 @@ func saidOnly(groups map[int]shared) map[int]shared {
 // dies are the dies, or none when each is the whole of its package. Machines
 // without dies say die -1 and put each core on one of its own.
 func (r *reader) dies(t *Topology) []Group {
-	said := r.topologyOf(t.Online, "die_id", "die_cpus", "die_cpus_list")
+	said := r.widerGroups(t.Online, "die_id", "die_cpus", "die_cpus_list")
 	for c, g := range said {
 		if g.id == nil || !g.said {
 			said[c] = shared{}
@@ -182,7 +217,10 @@ func (r *reader) readCores(t *Topology) {
 			pkg[c], number[c] = g.ID, i
 		}
 	}
-	said := r.topologyOf(t.Online, "core_id", "core_cpus", "core_cpus_list", "thread_siblings", "thread_siblings_list")
+	said := r.cores
+	if said == nil {
+		said = r.topologyOf(t.Online, "core_id", "core_cpus", "core_cpus_list", "thread_siblings", "thread_siblings_list")
+	}
 	id := map[int]*int{}
 	for c, g := range said {
 		id[c] = g.id

@@ -52,7 +52,7 @@ func (r *reader) builds(online List) []build {
 	each(len(online), func(i int) {
 		dir := fmt.Sprintf("%s/cpu%d/", cpuRoot, online[i])
 		builds[i].maxKHz = value(dir + "cpufreq/cpuinfo_max_freq")
-		builds[i].baseKHz = value(dir + "cpufreq/base_frequency")
+		builds[i].baseKHz = cmp.Or(value(dir+"cpufreq/base_frequency"), 1000*value(dir+"acpi_cppc/nominal_freq"))
 		builds[i].capacity = value(dir + "cpu_capacity")
 	})
 	for file, name := range map[string]string{"sys/devices/cpu_core/cpus": "IntelCore", "sys/devices/cpu_atom/cpus": "IntelAtom"} {

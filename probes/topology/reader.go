@@ -24,6 +24,8 @@ const (
 type reader struct {
 	fsys fs.FS
 
+	packages, cores map[int]shared // of /proc/cpuinfo, where sys is missing
+
 	mu     sync.Mutex
 	lists  map[string]List
 	doubts []string

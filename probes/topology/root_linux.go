@@ -14,8 +14,16 @@ type root struct {
 
 func newRoot(dir string) fs.FS { return root{FS: os.DirFS(dir), dir: dir} }
 
-func (r root) Stat(path string) (fs.FileInfo, error)      { return fs.Stat(r.FS, path) }
+// ReadFile reads in pieces of 512 bytes and more: a sysctl read byte by byte
+// ends after the first.
+func (r root) ReadFile(path string) ([]byte, error) { return fs.ReadFile(r.FS, path) }
+
+// Stat is for those who only ask whether something is there.
+func (r root) Stat(path string) (fs.FileInfo, error) { return fs.Stat(r.FS, path) }
+
+// ReadDir lists a folder.
 func (r root) ReadDir(path string) ([]fs.DirEntry, error) { return fs.ReadDir(r.FS, path) }
+
 func (r root) readSmall(path string, limit int) (string, error) {
 	if !fs.ValidPath(path) {
 		return "", &fs.PathError{Op: "open", Path: path, Err: fs.ErrInvalid}

@@ -3,7 +3,9 @@ package topology
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +21,25 @@ func TestThisMachine(t *testing.T) {
 	}
 	invariants(t, got)
 	t.Logf("online %v, allowed %v, %d cores, %d caches, doubts %q", got.Online, got.Allowed.CPUs, len(got.Cores), len(got.Caches), got.Doubts)
+}
+
+// TestRootReadsWhole reads a sysctl of several digits and this process's status
+// both ways.
+func TestRootReadsWhole(t *testing.T) {
+	root := Root("/")
+	for _, name := range []string{"proc/sys/kernel/sched_rt_runtime_us", "proc/sys/kernel/pid_max", "proc/sys/kernel/ostype"} {
+		want, err := os.ReadFile("/" + name)
+		if err != nil {
+			continue
+		}
+		got, err := fs.ReadFile(root, name)
+		if err != nil || string(got) != string(want) {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+		}
+		if text, ok := newReader(root).raw(name); !ok || text != string(want) {
+			t.Errorf("%s read small: %q, want %q", name, text, want)
+		}
+	}
 }
 
 // invariants holds what is true of every machine, however garbled its tree.
@@ -148,6 +169,10 @@ var quirks = []struct {
 		func(m *Topology) any { return fmt.Sprint(m.Allowed.CPUs, m.Usable(), m.Affinity) }, "0-3 0-3 0-1"},
 	{"taskset within a cpuset", []string{"proc/self/status", "Cpus_allowed_list:\t1\n", "proc/self/cgroup", "0::/\n", "sys/fs/cgroup/cpuset.cpus.effective", "0-3"},
 		func(m *Topology) any { return fmt.Sprint(m.Allowed.CPUs, m.Usable()) }, "0-3 1"},
+	{"a v2 cpuset mounted elsewhere", []string{"proc/self/cgroup", "0::/a\n", "proc/mounts", "none /cg2 cgroup2 rw 0 0\n", "cg2/a/cpuset.cpus.effective", "0,3"},
+		func(m *Topology) any { return m.Allowed.CPUs }, "0,3"},
+	{"a base frequency by CPPC", []string{cpuFile(0, "acpi_cppc/nominal_freq"), "3600"},
+		func(m *Topology) any { return fmt.Sprint(m.Kinds) }, "[{0 map[FrequencyBaseMHz:3600]}]"},
 	{"memory in front of memory", []string{nodeRoot + "/node0/memory_side_cache/index1/size", "1048576", nodeRoot + "/node0/cpulist", "0-3"},
 		func(m *Topology) any { return fmt.Sprint(*m.MemoryCaches[0].SizeBytes, m.MemoryCaches[0].Nodes) }, "1048576 0"},
 	{"a NIC on a node, and one without hardware", []string{"sys/class/net/eth0/device/numa_node", "1", "sys/class/net/eth0/operstate", "up", "sys/class/net/lo/mtu", "65536"},
@@ -184,6 +209,31 @@ func TestQuirks(t *testing.T) {
 func newCaptured() *captured { return &captured{children: map[string]*captured{}} }
 
 func (t *captured) put(at, content string) { t.add(at, []byte(content), "") }
+
+// TestWithoutSys reads machines of which only /proc/cpuinfo was captured.
+func TestWithoutSys(t *testing.T) {
+	for _, test := range []struct{ name, cpuinfo, want string }{
+		{"x86", "processor : 0\nphysical id : 0\ncore id : 0\n\nprocessor : 1\nphysical id : 0\ncore id : 0\n\nprocessor : 4\nphysical id : 3\ncore id : 0\n", "0-1,4 packages 2 cores [0-1 4] smt 2"},
+		{"power", "processor\t: 0\ncpu\t\t: POWER5\n\nprocessor\t: 2\n", "0,2 packages 0 cores [] smt null"},
+		{"s390", "vendor_id : IBM/S390\n# processors : 2\nprocessor 0: version = 00, identification = 1\nprocessor 1: version = 00\n", "0-1 packages 0 cores [] smt null"},
+	} {
+		root := newCaptured()
+		root.put("proc/cpuinfo", test.cpuinfo)
+		m, err := Read(root)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		invariants(t, m)
+		cores := []string{}
+		for _, c := range m.Cores {
+			cores = append(cores, c.CPUs.String())
+		}
+		if got := fmt.Sprintf("%v packages %d cores %v smt %s", m.Online, len(m.Packages), cores, idText(m.SMT)); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
 
 // files lists every file of the tree.
 func (t *captured) files(visit func(*captured)) {

@@ -63,6 +63,9 @@ func compare(old, new Side, alpha float64) (record.Comparison, error) {
 	if p, q := value(old.Hardware, record.PlanKey), value(new.Hardware, record.PlanKey); p != q {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("the plans differ: %s against %s", p, q))
 	}
+	if !Interleaved(old, new) && (old.Host != record.Fit || new.Host != record.Fit) {
+		c.Warnings = append(c.Warnings, "the two sides were measured one after the other, on a host that is not known to be FIT: a change may be the host's")
+	}
 	direct(c.Changes, alpha)
 	if w := powerless(c.Changes, alpha); w != "" {
 		c.Warnings = append(c.Warnings, w)

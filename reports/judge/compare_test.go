@@ -22,7 +22,7 @@ func drawn(seed uint64, n int, center float64) []float64 {
 }
 
 func side(samples ...Sample) Side {
-	s := Side{Name: "side", Hardware: []record.Param{{Key: "cpu", Value: "Example"}, {Key: record.PlanKey, Value: "a@0"}}}
+	s := Side{Name: "side", Host: record.Fit, Hardware: []record.Param{{Key: "cpu", Value: "Example"}, {Key: record.PlanKey, Value: "a@0"}}}
 	for _, x := range samples {
 		s.Add(x)
 	}
@@ -160,7 +160,7 @@ func TestCompareFamilyOfRows(t *testing.T) {
 }
 
 func TestCompareSaysWhenItCannotSee(t *testing.T) {
-	var old, new Side
+	old, new := side(), side()
 	for i := range 30 {
 		name := string(rune('A'+i)) + "-1"
 		old.Add(Sample{Row: name, Unit: "ns/op", Values: drawn(1, 6, 9)})
@@ -169,6 +169,22 @@ func TestCompareSaysWhenItCannotSee(t *testing.T) {
 	c, err := Compare(old, new, Alpha)
 	if err != nil || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "cannot show any difference") {
 		t.Errorf("%v %v", c.Warnings, err)
+	}
+}
+
+// What was measured one after the other on a host that moves by itself may show
+// nothing but that.
+func TestCompareWarnsOfTheHost(t *testing.T) {
+	for _, c := range []struct {
+		host, turns string
+		want        int
+	}{{record.Fit, "", 0}, {record.Degraded, "", 1}, {record.Degraded, "ab", 0}, {"", "", 1}} {
+		old, new := side(Sample{Row: "A-1", Unit: "ns/op", Values: drawn(1, 10, 9)}), side(Sample{Row: "A-1", Unit: "ns/op", Values: drawn(2, 10, 9)})
+		new.Host, old.Turns, new.Turns = c.host, c.turns, c.turns
+		got, err := Compare(old, new, Alpha)
+		if err != nil || len(got.Warnings) != c.want {
+			t.Errorf("%+v: %q %v", c, got.Warnings, err)
+		}
 	}
 }
 

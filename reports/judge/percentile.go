@@ -34,6 +34,12 @@ var percentileOf = map[string]float64{
 	"p99-ns": 99, "p99.9-ns": 99.9, "p99.99-ns": 99.99, "p99.999-ns": 99.999,
 }
 
+// PercentileOf is the percentile that a unit names; false where it names none.
+func PercentileOf(unit string) (percent float64, ok bool) {
+	percent, ok = percentileOf[unit]
+	return percent, ok
+}
+
 // tooFewEvents explains a percentile's absence from a trial.
 func tooFewEvents(unit string) string {
 	p, ok := percentileOf[unit]

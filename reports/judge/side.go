@@ -13,6 +13,8 @@ type Side struct {
 	Name     string         // where it came from, for people
 	Hardware []record.Param // what identifies the machine, the topology and the plan
 	Samples  []Sample
+	Host     string // the fitness it was measured in, "" where that is not known
+	Turns    string // what sides share that were measured in turns
 }
 
 // Sample is what one row measured in one unit, one value a trial.
@@ -30,7 +32,7 @@ const XFloor = "x-floor"
 // floor where the row has one. Oversubscribed rows are shown, never judged: they
 // are left out.
 func SideOf(name string, run record.Run) Side {
-	side := Side{Name: name, Hardware: run.Hardware()}
+	side := Side{Name: name, Hardware: run.Hardware(), Host: run.Fitness.Verdict, Turns: run.Turns}
 	for _, row := range run.Rows {
 		if row.Oversubscribed != "" {
 			continue
@@ -59,6 +61,9 @@ func overFloor(row record.Row) (Sample, bool) {
 	s.Spread = (row.Floor.High - row.Floor.Low) / 2 / row.Floor.Ns
 	return s, len(s.Values) > 0
 }
+
+// Interleaved says that both were measured in turns, in the same minutes.
+func Interleaved(old, new Side) bool { return old.Turns != "" && old.Turns == new.Turns }
 
 // Add adds values to the sample of their row and unit. A value that is not
 // above zero and finite could not be compared; it is left out, as in bench.txt.

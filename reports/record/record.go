@@ -20,6 +20,7 @@ type Run struct {
 	Seed    uint64    `json:"seed"`
 	Quick   bool      `json:"quick"`
 	Partial bool      `json:"partial,omitempty"` // interrupted: rows may be missing
+	Turns   string    `json:"turns,omitempty"`   // what runs share that were measured in turns: interleaved
 	Build   Build     `json:"build"`
 	Host    Host      `json:"host"`
 	Fitness Fitness   `json:"fitness"`
@@ -132,6 +133,9 @@ type Trial struct {
 	Values  []Value `json:"values"`
 	Invalid string  `json:"invalid,omitempty"` // why it does not count: kept, never averaged in
 	Noise   []Value `json:"noise,omitempty"`   // deltas around it: switches, faults, steal_ticks, gc
+	// Encoded is the histogram that its percentiles come from, where it has them:
+	// HdrHistogram V2, compressed, base64. With it they can be checked.
+	Encoded string `json:"encoded,omitempty"`
 }
 
 // Value is a figure and its unit, in the benchmark format's form: ns/op,

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package probes
+
+func lastCPU(int) int { return -1 }

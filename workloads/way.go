@@ -1,0 +1,182 @@
+package workloads
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/metrics"
+	"eventstreamcore/reports/judge"
+	"eventstreamcore/reports/record"
+)
+
+// A way is where one event of an open loop spent its time, in ns, from when it
+// was due to when it was stored, by the legs of its workload. The legs sum to
+// the whole, event by event: each is the difference of two moments on one line.
+type way [4]int64
+
+func (w way) whole() (ns int64) {
+	for _, leg := range w {
+		ns += leg
+	}
+	return ns
+}
+
+// processed and stored are the engine's own part: the last two legs, from when
+// the event was received.
+func (w way) processed() int64 { return w[2] }
+func (w way) stored() int64    { return w[2] + w[3] }
+
+// leg names a part of the way; one without a name is not told from the one
+// before, and holds nothing.
+type leg struct{ name, kind string }
+
+// The legs of an event published in the same process, and of one sent by another.
+var (
+	publishedLegs = [len(way{})]leg{{"generator late", record.Wait}, {"admission", record.Wait}, {"received to processed", record.Work}, {"processed to stored", record.Work}}
+	sentLegs      = [len(way{})]leg{{"due to received", record.Wait}, {}, {"received to processed", record.Work}, {"processed to stored", record.Work}}
+)
+
+// between is the way through moments given in ns after the event was due. A
+// moment before the one that it follows is a disagreement of clocks, smaller
+// than they resolve, and taken to be the same.
+func between(moments [len(way{})]int64) (w way) {
+	last := int64(0)
+	for i, at := range moments {
+		at = max(at, last)
+		w[i], last = at-last, at
+	}
+	return w
+}
+
+// course is the ways of one trial's events, in the order in which they were due.
+type course struct {
+	legs  [len(way{})]leg
+	began int64   // ns, CLOCK_MONOTONIC_RAW: when the first was due
+	due   []int64 // ns after that
+	ways  []way
+}
+
+// published joins what the generator noted of each event with what the engine
+// traced. They must be the same events in the same order, or it says where not.
+func published(clock cpu.Clock, notes []note, samples []metrics.Sample) (c course, wrong string) {
+	if len(notes) != len(samples) {
+		return c, fmt.Sprintf("%d of %d events were traced", len(samples), len(notes))
+	}
+	c = course{legs: publishedLegs, began: notes[0].intended, due: make([]int64, len(notes)), ways: make([]way, len(notes))}
+	for i, n := range notes {
+		s := samples[i]
+		if s.Intended != uint64(n.intended) {
+			return c, fmt.Sprintf("event %d of %d was not stored in its turn", i+1, len(notes))
+		}
+		c.due[i] = n.intended - c.began
+		after := func(t cpu.Ticks) int64 { return clock.Ns(max(t, n.due) - n.due) }
+		c.ways[i] = between([...]int64{clock.Ns(n.late), after(s.Received), after(s.Processed), after(s.Stored)})
+	}
+	return c, ""
+}
+
+// sent is the course of events that another process sent. Both clocks are the
+// raw one, so that how late the sender was is in the first leg, which cannot be
+// parted from here: its debt is told as a whole, by itself.
+func sent(clock cpu.Clock, raw *cpu.Timeline, samples []metrics.Sample) course {
+	c := course{legs: sentLegs, began: int64(samples[0].Intended), due: make([]int64, len(samples)), ways: make([]way, len(samples))}
+	for i, s := range samples {
+		c.due[i] = int64(s.Intended) - c.began
+		received := max(raw.At(s.Received)-int64(s.Intended), 0)
+		c.ways[i] = between([...]int64{received, received, received + clock.Ns(s.Processed-s.Received), received + clock.Ns(s.Stored-s.Received)})
+	}
+	return c
+}
+
+// spans folds the course into its distributions. The whole way comes first and
+// has what belongs to it: latency over time, and where single events spent it.
+func (c course) spans(processed, stored []string) []Span {
+	all := []Span{
+		{Name: "intended-stored", Began: c.began, Intervals: c.intervals(), Waterfalls: c.waterfalls()},
+		{Name: "received-processed", Targets: processed},
+		{Name: "received-stored", Targets: stored},
+	}
+	for i, part := range []func(way) int64{way.whole, way.processed, way.stored} {
+		all[i].Histogram = newHistogram()
+		for _, w := range c.ways {
+			recordLatency(all[i].Histogram, part(w))
+		}
+	}
+	return all
+}
+
+// An interval of a trial is at least so long that it bears out a P99 at the
+// rates used here; a long trial has no more than some.
+const (
+	intervalLeast = 10_000_000 // ns
+	intervalsMost = 16
+)
+
+// intervals is the whole latency over the time of the trial, by when events
+// were due. StartNs is after the trial's first.
+func (c course) intervals() (list []record.Interval) {
+	length := max(intervalLeast, (c.due[len(c.due)-1]+intervalsMost)/intervalsMost)
+	hist := newHistogram()
+	for i, w := range c.ways {
+		recordLatency(hist, w.whole())
+		slot := c.due[i] / length
+		if i+1 < len(c.ways) && c.due[i+1]/length == slot {
+			continue
+		}
+		list = append(list, newInterval(hist, slot*length, length))
+		hist.Reset()
+	}
+	return list
+}
+
+func newInterval(hist *hdrhistogram.Histogram, start, length int64) record.Interval {
+	in := record.Interval{Name: "intended-stored", StartNs: start, Ns: length, Count: hist.TotalCount(), Max: hist.Max(), Encoded: encoded(hist)}
+	highest := judge.MaxPercentile(in.Count)
+	if highest >= 50 {
+		in.P50 = hist.ValueAtPercentile(50)
+	}
+	if highest >= 99 {
+		in.P99 = hist.ValueAtPercentile(99)
+	}
+	return in
+}
+
+// waterfalls are the ways of two real events: the one in the middle of all by
+// its whole latency, and the one at the P99.9 where there are events enough.
+func (c course) waterfalls() []record.Waterfall {
+	order := slices.Clone(c.ways)
+	slices.SortFunc(order, func(a, b way) int { return cmp.Compare(a.whole(), b.whole()) })
+	list := []record.Waterfall{c.waterfall("typical", order[len(order)/2])}
+	if judge.MaxPercentile(int64(len(order))) >= 99.9 {
+		list = append(list, c.waterfall("p99.9", order[len(order)*999/1000]))
+	}
+	return list
+}
+
+func (c course) waterfall(name string, w way) record.Waterfall {
+	f := record.Waterfall{Name: name}
+	for i, l := range c.legs {
+		if l.name != "" {
+			f.Spans = append(f.Spans, record.Span{Stage: l.name, Kind: l.kind, Ns: w[i]})
+		}
+	}
+	return f
+}
+
+// late is how late the generator itself was, as figures beside a trial: they
+// say what part of the latency is its own.
+func (c course) late() []record.Value {
+	hist := newHistogram()
+	for _, w := range c.ways {
+		recordLatency(hist, w[0])
+	}
+	return debt(hist.ValueAtPercentile(50), hist.ValueAtPercentile(99))
+}
+
+func debt(p50, p99 int64) []record.Value {
+	return []record.Value{value("debt-p50-ns", float64(p50)), value("debt-p99-ns", float64(p99))}
+}

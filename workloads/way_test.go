@@ -1,0 +1,210 @@
+package workloads
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/metrics"
+	"eventstreamcore/reports/judge"
+	"eventstreamcore/reports/record"
+)
+
+// invented is a trial's notes and samples, from a seed: each stage takes up to
+// some thousand ticks of a clock whose tick is no whole number of nanoseconds.
+func invented(n int) (cpu.Clock, []note, []metrics.Sample) {
+	r := rand.New(rand.NewPCG(7, 7))
+	step := func() cpu.Ticks { return cpu.Ticks(r.Uint64N(5000)) }
+	notes, samples := make([]note, n), make([]metrics.Sample, n)
+	at := cpu.Ticks(1 << 40)
+	for i := range notes {
+		at += step()
+		notes[i] = note{due: at, late: step(), intended: int64(i) * 10_000}
+		received := at + notes[i].late + step()
+		processed := received + step()
+		samples[i] = metrics.Sample{Intended: uint64(notes[i].intended), Received: received, Processed: processed, Stored: processed + step()}
+	}
+	return cpu.NewClock(2.6543e9), notes, samples
+}
+
+// sums holds every event of a course against its stamps: the four legs are the
+// whole, to the nanosecond, and none is negative.
+func sums(t *testing.T, clock cpu.Clock, c course, notes []note, samples []metrics.Sample) {
+	t.Helper()
+	for i, w := range c.ways {
+		if want := clock.Ns(samples[i].Stored - notes[i].due); w.whole() != want || w[0]+w[1]+w[2]+w[3] != want {
+			t.Fatalf("event %d: legs %v sum to %d, it took %d ns", i, w, w.whole(), want)
+		}
+		if slices.Min(w[:]) < 0 || w[0] != clock.Ns(notes[i].late) {
+			t.Fatalf("event %d: legs %v, the generator was %d ns late", i, w, clock.Ns(notes[i].late))
+		}
+	}
+}
+
+func TestLegsSumToTheWhole(t *testing.T) {
+	clock, notes, samples := invented(50_000)
+	c, wrong := published(clock, notes, samples)
+	if wrong != "" {
+		t.Fatal(wrong)
+	}
+	sums(t, clock, c, notes, samples)
+	for _, f := range c.waterfalls() {
+		if !slices.ContainsFunc(c.ways, func(w way) bool { return w.whole() == length(f) }) || len(f.Spans) != 4 {
+			t.Errorf("%+v is no event of the trial", f)
+		}
+	}
+}
+
+// TestLegsOfARealRun is the same through the engine.
+func TestLegsOfARealRun(t *testing.T) {
+	b := small(t)
+	if len(b.Allowed) < 2 {
+		t.Skip("needs two CPUs")
+	}
+	r, g, trace, err := b.pacedRig(event.High, pacedLeast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	for range 3 {
+		_, c, wrong, err := b.paceOnce(r, g, trace, latencyRate, pacedLeast)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(wrong, "generator took") {
+			continue // a busy machine
+		}
+		if wrong != "" {
+			t.Fatal(wrong)
+		}
+		sums(t, b.Clock, c, g.notes, trace.Samples())
+		return
+	}
+}
+
+func TestAnEventOutOfItsTurnIsCaught(t *testing.T) {
+	clock, notes, samples := invented(100)
+	samples[40], samples[41] = samples[41], samples[40]
+	if _, wrong := published(clock, notes, samples); !strings.Contains(wrong, "event 41 of 100") {
+		t.Errorf("two events changed places: %q", wrong)
+	}
+	if _, wrong := published(clock, notes, samples[:99]); !strings.Contains(wrong, "99 of 100") {
+		t.Errorf("an event is missing: %q", wrong)
+	}
+}
+
+// TestMomentsThatDisagree: a stamp before the one it follows costs no leg below
+// zero, and the whole stays what the last one says.
+func TestMomentsThatDisagree(t *testing.T) {
+	if w := between([...]int64{50, 40, 45, 120}); w != (way{50, 0, 0, 70}) {
+		t.Errorf("got %v", w)
+	}
+}
+
+func TestIntervalsHoldEveryEvent(t *testing.T) {
+	clock, notes, samples := invented(10_000) // 100 ms of events
+	c, _ := published(clock, notes, samples)
+	list, count, last := c.intervals(), int64(0), int64(-1)
+	for _, in := range list {
+		if count += in.Count; in.StartNs <= last || in.P50 == 0 || in.P99 < in.P50 || in.Max < in.P99 {
+			t.Errorf("%+v after one at %d", in, last)
+		}
+		last = in.StartNs
+		hist, err := hdrhistogram.Decode([]byte(in.Encoded))
+		if err != nil || hist.TotalCount() != in.Count || hist.Max() != in.Max {
+			t.Errorf("its histogram holds %v events: %v", in.Count, err)
+		}
+	}
+	if len(list) != 10 || count != 10_000 {
+		t.Errorf("%d intervals of %d events, want 10 of 10000", len(list), count)
+	}
+	c.due[len(c.due)-1] = int64(time.Minute)
+	if n := len(c.intervals()); n > intervalsMost {
+		t.Errorf("%d intervals of a trial of a minute", n)
+	}
+}
+
+// TestTrialsBearOutTheirPercentiles: what a line of bench.txt says can be
+// computed again from the trial's own histogram.
+func TestTrialsBearOutTheirPercentiles(t *testing.T) {
+	clock, notes, samples := invented(5000)
+	c, _ := published(clock, notes, samples)
+	good := Outcome{Trial: record.Trial{N: 5000}, Spans: c.spans(nil, nil)}
+	bad := Outcome{Trial: record.Trial{N: 5000, Invalid: "it was not"}}
+	later := good
+	later.Spans = slices.Clone(good.Spans)
+	later.Spans[0].Began += 1e9
+	for i := range good.Spans {
+		row := record.Row{}
+		new(Bench).spanTrials(&row, i, []Outcome{bad, good, later})
+		for j, trial := range row.Trials {
+			if j == 0 {
+				if trial.Encoded != "" || len(trial.Values) > 0 {
+					t.Errorf("an invalid trial has figures: %+v", trial)
+				}
+				continue
+			}
+			if checkPercentiles(t, trial); len(trial.Values) != len(quantiles) {
+				t.Errorf("a trial of %d events has %v", trial.N, trial.Values)
+			}
+		}
+		if i == 0 && (row.Intervals[0].StartNs != 0 || row.Intervals[len(row.Intervals)-1].StartNs < 1e9 || len(row.Waterfalls) != 2) {
+			t.Errorf("intervals from %d to %d, %d waterfalls", row.Intervals[0].StartNs, row.Intervals[len(row.Intervals)-1].StartNs, len(row.Waterfalls))
+		}
+	}
+}
+
+func checkPercentiles(t *testing.T, trial record.Trial) {
+	t.Helper()
+	hist, err := hdrhistogram.Decode([]byte(trial.Encoded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range trial.Values {
+		if p, ok := judge.PercentileOf(v.Unit); !ok || float64(hist.ValueAtPercentile(p)) != v.Value {
+			t.Errorf("%s is %v and the histogram says %d", v.Unit, v.Value, hist.ValueAtPercentile(p))
+		}
+	}
+}
+
+func TestGeneratorIsJudgedByItsOwnLateness(t *testing.T) {
+	const s = time.Second
+	for _, c := range []struct {
+		run   pacedRun
+		valid bool
+	}{
+		{pacedRun{took: s, wanted: s}, true},
+		{pacedRun{took: s, wanted: s, own: s / 2}, true},           // late, and it caught up
+		{pacedRun{took: 2 * s, wanted: s, own: s / 10}, true},      // the engine took no more
+		{pacedRun{took: 2 * s, wanted: s, own: 9 * s / 10}, false}, // it measured itself
+		{pacedRun{took: s, wanted: s, err: cpu.ErrUnsupported}, false},
+	} {
+		if got := c.run.judge() == ""; got != c.valid {
+			t.Errorf("%+v: valid is %v, want %v", c.run, got, c.valid)
+		}
+	}
+}
+
+func TestKnee(t *testing.T) {
+	at := func(offered, achieved float64, p50, p99 int64) record.Load {
+		return record.Load{Offered: offered, Achieved: achieved, P50: p50, P99: p99}
+	}
+	list := []record.Load{at(1e3, 1e3, 500, 900), at(2e3, 2e3, 500, 2e6), at(3e3, 3e3, 900, 3e6), at(4e3, 3.1e3, 900, 4e6), at(5e3, 5e3, 1, 1)}
+	if k := reach(list, func(l record.Load) int64 { return l.P50 }); k != 2 {
+		t.Errorf("knee by P50 at %d, want 2: the rate after it was not taken", k)
+	}
+	if k := reach(list, func(l record.Load) int64 { return l.P99 }); k != 0 || !strings.Contains(kneeNote(list), "be 1e+03 events/s") {
+		t.Errorf("knee by P99 at %d, want 0: %s", k, kneeNote(list))
+	}
+	list[0].Invalid = "none"
+	if k := reach(list, func(record.Load) int64 { return math.MaxInt64 }); k != -1 || !strings.Contains(kneeNote(list), "under the lowest") {
+		t.Errorf("a knee at %d where no rate was kept", k)
+	}
+}

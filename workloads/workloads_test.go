@@ -1,0 +1,208 @@
+package workloads
+
+import (
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/queue"
+	"eventstreamcore/reports/judge"
+	"eventstreamcore/reports/record"
+)
+
+// small is a bench whose trials are as short as they may be: enough to run
+// every line, and to say nothing of speed.
+func small(t *testing.T) *Bench {
+	t.Helper()
+	clock, err := cpu.Calibrate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, err := cpu.Allowed()
+	if err != nil {
+		t.Skip(err)
+	}
+	b := &Bench{
+		Clock: clock, Fitness: record.Fitness{Verdict: record.Unfit}, Allowed: allowed, Trials: 1, Time: time.Millisecond,
+		Scratch: t.TempDir(), Disk: t.TempDir(), Log: io.Discard, Random: rand.New(rand.NewPCG(1, 1)),
+	}
+	b.Hot, b.Peer = allowed[len(allowed)-1], allowed[max(len(allowed)-2, 0)]
+	t.Cleanup(func() { cpu.Confine(nil, allowed...) })
+	return b
+}
+
+func never() bool { return false }
+
+// TestEveryCellRuns runs all workloads briefly, the other process included, and
+// wants valid trials, figures above zero and nothing left behind.
+func TestEveryCellRuns(t *testing.T) {
+	b := small(t)
+	b.Self = filepath.Join(t.TempDir(), "esc")
+	if out, err := exec.Command("go", "build", "-o", b.Self, "eventstreamcore/cmd/esc").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	rows, err := b.Measure(All, never)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, r := range rows {
+		seen[r.Workload] = true
+		if r.Skipped != "" || r.Oversubscribed != "" {
+			t.Logf("%s: %s%s", r.Name(), r.Skipped, r.Oversubscribed)
+			continue
+		}
+		checkRow(t, r)
+	}
+	for _, w := range All {
+		if !seen[w.Name] {
+			t.Errorf("%s has no row", w.Name)
+		}
+	}
+	for _, dir := range []string{b.Scratch, b.Disk} {
+		if left, _ := os.ReadDir(dir); len(left) > 0 {
+			t.Errorf("%d folders left in %s", len(left), dir)
+		}
+	}
+}
+
+// checkRow wants what any run must have; a sender that could not keep up on a
+// busy machine is the one fault it forgives.
+func checkRow(t *testing.T, r record.Row) {
+	t.Helper()
+	for _, trial := range r.Trials {
+		if trial.Invalid != "" {
+			if !strings.Contains(trial.Invalid, "generator") && !strings.Contains(trial.Invalid, "schedule") {
+				t.Errorf("%s: invalid: %s", r.Name(), trial.Invalid)
+			}
+			continue
+		}
+		if trial.N < 1 || len(trial.Values) == 0 {
+			t.Errorf("%s: %d operations, values %v", r.Name(), trial.N, trial.Values)
+		}
+		for _, v := range trial.Values {
+			if !(v.Value > 0) {
+				t.Errorf("%s: %v %s", r.Name(), v.Value, v.Unit)
+			}
+		}
+	}
+	checkWays(t, r)
+	if len(r.Placed) > 0 {
+		for _, p := range r.Placed {
+			if len(p.Allowed) != 1 || p.Allowed[0] != p.CPU {
+				t.Errorf("%s: %s was to run on CPU %d and may run on %v", r.Name(), p.Role, p.CPU, p.Allowed)
+			}
+		}
+	}
+}
+
+// checkWays wants of an open loop's row what it must have besides.
+func checkWays(t *testing.T, r record.Row) {
+	t.Helper()
+	for _, trial := range r.Valid() {
+		if len(r.Distributions) > 0 {
+			checkPercentiles(t, trial)
+		}
+	}
+	if strings.HasSuffix(r.Name(), "span=intended-stored") && len(r.Valid()) > 0 && (len(r.Intervals) == 0 || len(r.Waterfalls) != 2) {
+		t.Errorf("%s: %d intervals, %d waterfalls", r.Name(), len(r.Intervals), len(r.Waterfalls))
+	}
+	if strings.HasSuffix(r.Name(), "load=sweep") && len(r.Loads) != 1+len(sweepShares) {
+		t.Errorf("%s: %d rates", r.Name(), len(r.Loads))
+	}
+}
+
+// TestTargetsExist: every target that a cell names is one of judge's, and every
+// one of judge's is named by some cell.
+func TestTargetsExist(t *testing.T) {
+	named := map[string]bool{}
+	for _, w := range All {
+		for _, c := range w.Cells(new(Bench)) {
+			for _, id := range c.Targets {
+				named[id] = true
+			}
+		}
+	}
+	for _, id := range append(lanePromise[:], "e2e", "e2e-claim") {
+		named[id] = true // those of spans
+	}
+	for id := range named {
+		if _, ok := judge.ByID(id); !ok {
+			t.Errorf("no target %q", id)
+		}
+	}
+	for _, target := range judge.Targets {
+		if !named[target.ID] {
+			t.Errorf("no cell is held against %q", target.ID)
+		}
+	}
+}
+
+func TestSelectByCell(t *testing.T) {
+	b := new(Bench)
+	for pattern, want := range map[string]int{".": len(All), "^spsc/mode=pair$": 1, "tcp|pipeline": 2, "none": 0} {
+		chosen := Select(b, regexp.MustCompile(pattern))
+		if len(chosen) != want {
+			t.Errorf("%q chose %d workloads, want %d", pattern, len(chosen), want)
+		}
+	}
+	if cells := Select(b, regexp.MustCompile("^spsc/mode=pair$"))[0].Cells(b); len(cells) != 1 {
+		t.Errorf("one cell was asked for, %d came", len(cells))
+	}
+}
+
+// TestFailedOperationsDoNotCount: the original counted refused pushes as pushes.
+func TestFailedOperationsDoNotCount(t *testing.T) {
+	b := small(t)
+	trial := amortised(b, 1, func(n int) int { return n - 1 }, nil)
+	out, err := trial.Run()
+	if err != nil || !strings.Contains(out.Invalid, "1 of") || len(out.Values) > 0 {
+		t.Errorf("%+v, %v: want an invalid trial without a figure", out.Trial, err)
+	}
+}
+
+// losing is a ring that swallows one handle on its way.
+type losing struct {
+	*queue.SPSC
+	popped int
+}
+
+func (l *losing) PopBatch(dst []event.Ref) int {
+	n := l.SPSC.PopBatch(dst)
+	if l.popped += n; n > 1 && l.popped > 5000 && l.popped < 1<<30 {
+		l.popped = 1 << 30
+		copy(dst, dst[1:n])
+		return n - 1
+	}
+	return n
+}
+
+// TestALostHandleIsCaught plants a ring that loses one: the handles behind it
+// arrive one place too early.
+func TestALostHandleIsCaught(t *testing.T) {
+	q := newSPSC()
+	l := &losing{SPSC: q}
+	const n = 20_000
+	go produce(q, batchSize, n+1)
+	if wrong := consume(l, batchSize, n); !strings.Contains(wrong, "arrived as") {
+		t.Errorf("a lost handle went unnoticed: %q", wrong)
+	}
+}
+
+// TestInterruptedBetweenTrials: what was measured is kept.
+func TestInterruptedBetweenTrials(t *testing.T) {
+	b := small(t)
+	looks := 0
+	rows, err := b.Measure(Select(b, regexp.MustCompile("^dispatch|^parse")), func() bool { looks++; return looks > 3 })
+	if err != nil || len(rows) == 0 || len(rows) > 2 {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+}
