@@ -38,7 +38,7 @@ func Load(file string) (*Table, error) {
 // with # unless it is the pattern #. The name stands in errors, of which it
 // returns the first ten.
 func Parse(name string, r io.Reader) (*Table, error) {
-	p := parser{name: name, table: &Table{names: map[string]event.Priority{}}, lines: map[string]int{}}
+	p := parser{name: name, table: new(Table), names: map[string]event.Priority{}, lines: map[string]int{}}
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, lineMax)
 	for s.Scan() {
@@ -65,6 +65,7 @@ func Parse(name string, r io.Reader) (*Table, error) {
 	if err := errors.Join(p.mistakes...); err != nil {
 		return nil, err
 	}
+	p.table.names = newNames(p.names)
 	return p.table, nil
 }
 
@@ -73,7 +74,8 @@ type parser struct {
 	name     string
 	line     int // from 1
 	table    *Table
-	lines    map[string]int // where each pattern stands
+	names    map[string]event.Priority // the table's, until the end
+	lines    map[string]int            // where each pattern stands
 	mistakes []error
 }
 
@@ -108,7 +110,7 @@ func (p *parser) read(line string) {
 	case wild:
 		p.table.add(pattern, priority)
 	default:
-		p.table.names[pattern] = priority
+		p.names[pattern] = priority
 	}
 	p.lines[pattern] = p.line
 	p.table.count++

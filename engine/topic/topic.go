@@ -17,15 +17,16 @@ import (
 	"eventstreamcore/engine/event"
 )
 
-// Table maps topics to priorities. It is immutable and any goroutine may use it.
+// Table maps topics to priorities. Parse and Load make one; it is immutable, and
+// any goroutine may use it.
 //
 // A topic is levels between slashes. In a pattern the level + stands for any
 // one level and # , which must be the last, for all levels from there on, none
 // included: a/# matches a. Of the patterns that match, the winner is decided at
 // the first level in which they differ: a name before +, and + before #.
 type Table struct {
-	names map[string]event.Priority // patterns without wildcards: always the most specific
-	wild  *node                     // the others; nil is none
+	names names // patterns without wildcards: always the most specific
+	wild  *node // the others; nil is none
 	count int
 }
 
@@ -34,7 +35,7 @@ func (t *Table) Len() int { return t.count }
 
 // Lookup is the topic's priority, and whether the table knows it.
 func (t *Table) Lookup(topic []byte) (event.Priority, bool) {
-	if p, ok := t.names[string(topic)]; ok { // the compiler makes no string of it
+	if p, ok := t.names.find(topic); ok {
 		return p, true
 	}
 	if t.wild == nil {
@@ -148,28 +149,6 @@ func (m *Memo) Raise(p event.Priority, t *Table, topic []byte) event.Priority {
 		m.ask(t, topic)
 	}
 	return max(p, m.priority)
-}
-
-const word = 8 // bytes
-
-// sameWords compares n bytes, a word or more, by words, of which the last may
-// overlap the one before.
-func sameWords(a, b unsafe.Pointer, n int) bool {
-	for i := 0; i < n-word; i += word {
-		if *(*uint64)(unsafe.Add(a, i)) != *(*uint64)(unsafe.Add(b, i)) {
-			return false
-		}
-	}
-	return *(*uint64)(unsafe.Add(a, n-word)) == *(*uint64)(unsafe.Add(b, n-word))
-}
-
-func sameBytes(a, b unsafe.Pointer, n int) bool {
-	for i := range n {
-		if *(*byte)(unsafe.Add(a, i)) != *(*byte)(unsafe.Add(b, i)) {
-			return false
-		}
-	}
-	return true
 }
 
 func (m *Memo) ask(t *Table, topic []byte) {

@@ -282,6 +282,47 @@ func TestMemo(t *testing.T) {
 	}
 }
 
+// TestNames finds each of 10,000 names, and none that differs in a byte or lacks
+// its last.
+func TestNames(t *testing.T) {
+	table, topics := large()
+	wild := table.wild
+	table.wild = nil
+	defer func() { table.wild = wild }()
+	for i, topic := range topics {
+		if p, known := table.Lookup(topic); !known || p != event.Priority(i%event.Priorities) {
+			t.Fatalf("%s: %v, %v", topic, p, known)
+		}
+		if p, known := table.Lookup(append([]byte("q"), topic[1:]...)); known {
+			t.Fatalf("q%s: %v", topic[1:], p)
+		}
+	}
+	if _, known := parse(t, "").Lookup([]byte("a")); known {
+		t.Error("an empty table knows a topic")
+	}
+}
+
+// TestNamesThatCollide crowds a table with names of one hash, as an operator
+// may by chance: they are found, one behind the other.
+func TestNamesThatCollide(t *testing.T) {
+	patterns := map[string]event.Priority{}
+	byHash := map[uint32]string{}
+	for i := 0; len(patterns) < 6; i++ { // two of 100,000 names have one hash of 32 bits, as a rule
+		name := fmt.Sprintf("name/%d", i)
+		h := hash([]byte(name))
+		if other, met := byHash[h]; met {
+			patterns[name], patterns[other] = event.High, event.Low
+		}
+		byHash[h] = name
+	}
+	n := newNames(patterns)
+	for name, want := range patterns {
+		if got, known := n.find([]byte(name)); !known || got != want {
+			t.Errorf("%s: %v, %v, want %v", name, got, known, want)
+		}
+	}
+}
+
 // TestMemoTellsTopicsApart changes one byte at every place of topics of every
 // length around the words' ends.
 func TestMemoTellsTopicsApart(t *testing.T) {
