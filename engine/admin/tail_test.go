@@ -2,8 +2,11 @@ package admin
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,5 +79,48 @@ func TestTailIsLimited(t *testing.T) {
 	}
 	if status, _, text := r.request("GET", "/tail", ""); status != 503 {
 		t.Errorf("one too many: %d %s", status, text)
+	}
+}
+
+// reader is a ResponseWriter that keeps what it is sent, until it is full.
+type reader struct {
+	http.ResponseWriter
+	lines []string
+	full  int
+	done  func()
+}
+
+func (r *reader) SetWriteDeadline(time.Time) error { return nil }
+func (r *reader) FlushError() error                { return nil }
+
+func (r *reader) Write(line []byte) (int, error) {
+	if r.lines = append(r.lines, string(line)); len(r.lines) == r.full {
+		r.done()
+	}
+	return len(line), nil
+}
+
+// A reader that was too slow is told how many it lost, once, and not again until
+// it has lost more.
+func TestTailSaysWhatWasLost(t *testing.T) {
+	r := running(t, Config{})
+	f, err := r.engine.Follow("#", event.Batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const sent = 1500
+	r.publish(sent)
+	r.settle(sent)
+	lost := f.Lost()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	to := &reader{full: int(sent-lost) + 1, done: cancel}
+	stream(ctx, to, f)
+	if lost == 0 || len(to.lines) != to.full {
+		t.Fatalf("%d lines of %d, %d lost", len(to.lines), to.full, lost)
+	}
+	if want := fmt.Sprintf("{\"lost\":%d}\n", lost); to.lines[1] != want || strings.Contains(strings.Join(to.lines[2:], ""), "lost") {
+		t.Errorf("said %q, want %q once", to.lines[1], want)
 	}
 }
