@@ -18,12 +18,42 @@ import (
 	"eventstreamcore/engine/store"
 )
 
-// assemble makes the parts from the ground up: log, memory, lanes, stages.
-func (e *Engine) assemble() (err error) {
-	if e.log, e.Recovery, err = store.Open(e.cfg.Log); err != nil {
+// keeper is what the engine asks of its log, beyond what stages do with it.
+type keeper interface {
+	Written() uint64
+	Durable() uint64
+	Close() error
+}
+
+// letterKeeper is the log of dead letters.
+type letterKeeper interface {
+	process.LetterLog
+	Close() error
+}
+
+// open opens the logs.
+func (e *Engine) open() error {
+	log, recovery, err := store.Open(e.cfg.Log)
+	if err != nil {
 		return err
 	}
-	e.cfg.Plan = e.cfg.Plan.withCommit(e.cfg.Log.Mode != store.OS)
+	e.log, e.Recovery = log, recovery
+	return e.openLetters()
+}
+
+// commits makes the committer of the real log.
+func (e *Engine) commits() (process.Log, duty.Worker) {
+	c := &committer{log: e.log.(*store.Log), failed: e.failed, store: e.bells[Store], own: e.bells[Commit]}
+	if e.cfg.Log.Mode == store.OS {
+		c.every = e.cfg.Clock.Ticks(gatherFor.Nanoseconds())
+	}
+	return c, c
+}
+
+// assemble makes the parts from the ground up: memory, lanes, stages. The last
+// stage gathers into, and is committed by, what commits makes.
+func (e *Engine) assemble(commits func() (process.Log, duty.Worker)) (err error) {
+	e.cfg.Plan = e.cfg.Plan.complete(e.cfg.Log.Mode != store.OS)
 	e.bells = map[Stage]*duty.Bell{}
 	for _, t := range e.cfg.Plan.Threads {
 		bell := new(duty.Bell)
@@ -31,21 +61,26 @@ func (e *Engine) assemble() (err error) {
 			e.bells[s] = bell
 		}
 	}
-	if e.arena, err = memory.NewArena(e.ways() * e.cfg.Pool.Bytes()); err != nil {
+	if e.arena, err = memory.NewArena(e.ways()*e.cfg.Pool.Bytes() + e.house()); err != nil {
 		return err
 	}
-	e.bus = bus.New(e.cfg.Lanes)
+	e.bus = bus.New(e.cfg.Lanes, e.cfg.Overflow[:]...)
+	e.slots = &bus.Slots{Arena: e.arena}
 	for lane, stage := range [event.Lanes]Stage{Realtime, Transactional, Batch} {
 		e.bus.Routed[lane].Bell = e.bells[stage]
 		e.bus.Processed[lane].Bell = e.bells[Store]
 	}
 	e.workers = map[Stage][]duty.Worker{}
-	sources, err := e.assembleIngest()
-	if err != nil {
+	d := dispatch.New(e.bus)
+	if err := e.assembleIngest(d); err != nil {
 		return err
 	}
-	e.workers[Dispatch] = []duty.Worker{dispatch.New(e.bus, sources...)}
-	e.assembleBehindBus()
+	e.slots.Pools = e.pools
+	e.assembleLetters()
+	d.Defend(dispatch.Defences{Orders: &e.orders, Chute: e.chute(), Slots: e.slots, Marks: e.marks()})
+	e.assembleBehindBus(commits)
+	e.controller = e.newController()
+	e.workers[Dispatch] = []duty.Worker{d, e.controller}
 	return nil
 }
 
@@ -58,47 +93,65 @@ func (e *Engine) ways() (n int) {
 	return n
 }
 
-func (e *Engine) assembleIngest() (sources []dispatch.Source, err error) {
+// house is the memory for what the engine makes itself.
+func (e *Engine) house() int {
+	if e.cfg.Windows.Span == 0 {
+		return 0
+	}
+	classes := houseClasses()
+	return classes.Bytes()
+}
+
+func (e *Engine) assembleIngest(d *dispatch.Dispatcher) (err error) {
 	numbers := ingest.NewNumbers(e.Recovery.Last)
-	open := func() (*ingest.Intake, error) {
-		intake, lane, err := e.openIntake(numbers)
-		sources = append(sources, lane)
+	open := func(origin event.Origin) (*ingest.Intake, error) {
+		intake, lane, err := e.openIntake(numbers, e.cfg.Pool)
+		d.Add(lane, bus.Lossy(origin))
 		return intake, err
 	}
 	if e.cfg.TCP.Address != "" {
-		intake, err := open()
+		intake, err := open(event.FromTCP)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if e.tcp, err = ingest.Listen(e.cfg.TCP, intake); err != nil {
-			return nil, err
+			return err
 		}
 		for _, w := range e.tcp.Workers {
 			e.workers[Ingest] = append(e.workers[Ingest], w)
 		}
 	}
 	for _, feed := range e.cfg.Feeds {
-		intake, err := open()
+		intake, err := open(event.FromPlugin)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		e.workers[Ingest] = append(e.workers[Ingest], feed(ingest.NewPublisher(intake, event.FromPlugin)))
 	}
 	for range e.cfg.Publishers {
-		intake, err := open()
+		intake, err := open(event.FromInternal)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		e.publishers <- ingest.NewPublisher(intake, event.FromInternal)
 	}
-	return sources, nil
+	if e.cfg.Windows.Span == 0 {
+		return nil
+	}
+	intake, lane, err := e.openIntake(numbers, houseClasses())
+	if err != nil {
+		return err
+	}
+	d.Add(lane, false)
+	e.results, e.made = ingest.NewPublisher(intake, event.FromPlugin), intake
+	return nil
 }
 
 // openIntake makes one way in: a pool, its return queue, and a lane to the
 // dispatcher as deep as the widest lane behind it.
-func (e *Engine) openIntake(numbers *ingest.Numbers) (*ingest.Intake, *bus.Lane, error) {
-	home := queue.NewMPSC(make([]event.Ref, 1<<bits.Len(uint(e.cfg.Pool.Slots()-1))))
-	pool, err := memory.NewPool(e.arena, len(e.pools), -1, e.cfg.Pool, home)
+func (e *Engine) openIntake(numbers *ingest.Numbers, classes memory.Classes) (*ingest.Intake, *bus.Lane, error) {
+	home := queue.NewMPSC(make([]event.Ref, 1<<bits.Len(uint(classes.Slots()-1))))
+	pool, err := memory.NewPool(e.arena, len(e.pools), -1, classes, home)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,6 +164,7 @@ func (e *Engine) openIntake(numbers *ingest.Numbers) (*ingest.Intake, *bus.Lane,
 	if err != nil {
 		return nil, nil, fmt.Errorf("pool classes: %w", err)
 	}
+	intake.Topics = e.cfg.Topics
 	e.pools, e.intakes = append(e.pools, pool), append(e.intakes, intake)
 	return intake, lane, nil
 }
@@ -119,17 +173,20 @@ func (e *Engine) openIntake(numbers *ingest.Numbers) (*ingest.Intake, *bus.Lane,
 // every stage, so that pressure reaches the sender soon.
 const ingestDepth = 4096
 
-func (e *Engine) assembleBehindBus() {
+func (e *Engine) assembleBehindBus(commits func() (process.Log, duty.Worker)) {
 	for lane, stage := range [event.Lanes]Stage{Realtime, Transactional, Batch} {
-		e.processors[lane] = process.NewProcessor(e.bus, event.Lane(lane), e.arena, e.cfg.Clock)
-		e.workers[stage] = []duty.Worker{e.processors[lane]}
+		p := process.NewProcessor(e.bus, event.Lane(lane), e.slots, e.chute(), e.cfg.Clock)
+		p.Followers = &e.followers
+		e.processors[lane] = p
+		e.workers[stage] = []duty.Worker{p}
 	}
-	c := &committer{log: e.log, failed: e.failed, store: e.bells[Store], own: e.bells[Commit]}
-	if e.cfg.Log.Mode == store.OS {
-		c.every = e.cfg.Clock.Ticks(gatherFor.Nanoseconds())
-	}
-	e.storer = process.NewStorer(e.bus, e.arena, c, e.pools, e.cfg.Clock, e.cfg.Trace)
-	e.workers[Store], e.workers[Commit] = []duty.Worker{e.storer}, []duty.Worker{c}
+	e.seen = process.NewSeen(e.cfg.Dedup, e.cfg.Clock, e.memoryShort)
+	e.transact = e.processors[event.LaneTransactional].Transact(e.seen, e.cfg.Handlers)
+	e.passing[event.LaneRealtime] = e.processors[event.LaneRealtime].Attend(e.watchful())
+	e.assembleBatch()
+	log, committer := commits()
+	e.storer = process.NewStorer(e.bus, e.slots, log, e.cfg.Clock, e.cfg.Trace)
+	e.workers[Store], e.workers[Commit] = []duty.Worker{e.storer}, []duty.Worker{committer}
 }
 
 // start runs the plan's threads, the last stages first, so that nothing is

@@ -11,11 +11,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"eventstreamcore/engine/bus"
+	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
@@ -24,6 +27,7 @@ import (
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/store"
+	"eventstreamcore/engine/topic"
 )
 
 // Config is what an engine is made of. Default fills everything but the folder.
@@ -33,7 +37,14 @@ type Config struct {
 
 	Plan  Plan
 	Pool  memory.Classes // slots for each way in; too few hold senders back early
-	Lanes bus.Depths     // events in each lane; too few hold senders back early
+	Lanes bus.Depths     // events in each lane; too few hold senders back early, or drop
+
+	// Topics is the table in force, or nil for none. Whoever holds the pointer may
+	// put another table in at any time.
+	Topics *atomic.Pointer[topic.Table]
+
+	Pressure
+	Processing
 
 	// Publishers is how many goroutines may publish at once, each with a pool of
 	// its own (81 MiB by default): 0 to 32, default 1, which Publish uses.
@@ -62,6 +73,8 @@ func Default(dir string) Config {
 		Plan:       Fused(duty.Unpinned, duty.Park),
 		Pool:       memory.DefaultClasses(),
 		Lanes:      bus.DefaultDepths(),
+		Pressure:   defaultPressure(),
+		Processing: defaultProcessing(),
 		Publishers: 1,
 		Drain:      2 * time.Second,
 	}
@@ -78,21 +91,37 @@ func (c Config) Validate() error {
 	if c.Drain <= 0 || c.Drain > time.Minute {
 		return fmt.Errorf("drain time: %v must be above 0 and at most 1m", c.Drain)
 	}
-	return errors.Join(c.Log.Validate(), c.Plan.Validate(), c.Pool.Validate(), c.Lanes.Validate())
+	return errors.Join(c.Log.Validate(), c.Plan.Validate(), c.Pool.Validate(), c.Lanes.Validate(), c.Pressure.validate(), c.Processing.validate())
 }
 
 // Engine is a running, or runnable, engine.
 type Engine struct {
 	Recovery store.Recovery // what New found in the log's folder
+	Plane    *control.Plane // decides what is done about pressure
 
 	cfg        Config
 	arena      *memory.Arena
-	log        *store.Log
+	log        keeper
 	bus        *bus.Bus
 	pools      []*memory.Pool
 	intakes    []*ingest.Intake
 	tcp        *ingest.TCP
+	slots      *bus.Slots
+	letters    *bus.DeadLetters
+	chutes     []*bus.Chute
+	deadLog    letterKeeper
+	deadText   io.WriteCloser
+	controller *controller
 	processors [event.Lanes]*process.Processor
+	seen       *process.Seen
+	transact   *process.Transactions
+	passing    [event.Lanes]*process.Passing
+	batches    *process.Batches  // nil without windows
+	results    *ingest.Publisher // of windows: the BATCH processor's
+	made       *ingest.Intake    // theirs
+	writer     *process.LetterWriter
+	orders     bus.Orders
+	followers  process.Followers
 	storer     *process.Storer
 	workers    map[Stage][]duty.Worker
 	bells      map[Stage]*duty.Bell
@@ -122,11 +151,28 @@ func New(cfg Config) (_ *Engine, err error) {
 		}
 	}
 	cfg.TCP.Clock, cfg.TCP.Log = cfg.Clock, cfg.Logger
-	e := &Engine{cfg: cfg, running: make(chan struct{}), failed: make(chan error, 1), publishers: make(chan *ingest.Publisher, cfg.Publishers)}
-	if err := e.assemble(); err != nil {
+	e := unassembled(cfg)
+	err = e.open()
+	if err == nil {
+		err = e.assemble(e.commits)
+	}
+	if err == nil {
+		err = e.remember()
+	}
+	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+func unassembled(cfg Config) *Engine {
+	return &Engine{
+		Plane:      control.NewPlane(cfg.Control),
+		cfg:        cfg,
+		running:    make(chan struct{}),
+		failed:     make(chan error, 1),
+		publishers: make(chan *ingest.Publisher, cfg.Publishers),
+	}
 }
 
 // ErrNoPublisher says that every publisher was handed out.
@@ -180,6 +226,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err := e.start(); err != nil {
 		return errors.Join(err, e.stop())
 	}
+	defer e.alert()()
 	close(e.running)
 	var failure error
 	select {
@@ -218,9 +265,10 @@ func (e *UndrainedError) Error() string {
 // the log has failed.
 func (e *Engine) drain(failure error) error {
 	deadline := time.Now().Add(e.cfg.Drain)
+	e.controller.ended.Store(true)
 	for {
 		left := e.Stats().InFlight()
-		if left == 0 && (e.tcp == nil || e.tcp.Drained()) {
+		if left == 0 && (e.tcp == nil || e.tcp.Drained()) && e.resulted() {
 			return nil
 		}
 		if failure != nil || time.Now().After(deadline) {
@@ -231,6 +279,16 @@ func (e *Engine) drain(failure error) error {
 		case <-time.After(time.Millisecond):
 		}
 	}
+}
+
+// resulted asks for the results of the window that is open, once nothing more
+// can go into it, and reports whether they are made.
+func (e *Engine) resulted() bool {
+	if e.batches == nil || e.batches.Finished() && e.Stats().InFlight() == 0 {
+		return true
+	}
+	e.batches.Finish()
+	return false
 }
 
 // stop ends the threads, then the connections, then the log.
@@ -245,6 +303,7 @@ func (e *Engine) stop() (err error) {
 		if e.log != nil {
 			err = errors.Join(err, e.log.Close())
 		}
+		err = errors.Join(err, e.closeLetters())
 	})
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"eventstreamcore/engine"
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
@@ -31,6 +32,7 @@ func smallConfig(t *testing.T) engine.Config {
 	}
 	cfg.Log.SegmentBytes = 1 << 20
 	cfg.Log.Mode = store.OS
+	cfg.Dedup.Bytes = 128 << 10
 	cfg.Drain = 20 * time.Second
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	return cfg
@@ -74,7 +76,7 @@ func TestEveryEventIsStoredOnceAndInOrder(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%v", name, mode), func(t *testing.T) {
 				cfg := smallConfig(t)
 				cfg.Plan, cfg.Publishers, cfg.Log.Mode = plan, 3, mode
-				cfg.Lanes = [event.Lanes]int{64, 64, 64}
+				cfg.Lanes, cfg.Overflow = bus.Depths{64, 64, 64}, bus.Policies{}
 				e, stop := running(t, cfg)
 				const each = 4000
 				var publishing sync.WaitGroup

@@ -18,10 +18,14 @@ const (
 	Transactional Stage = "transactional"
 	Batch         Stage = "batch"
 	Store         Stage = "store"
-	Commit        Stage = "commit" // writes and syncs groups; blocks while the disk does
+	Commit        Stage = "commit"  // writes and syncs groups; blocks while the disk does
+	Letters       Stage = "letters" // writes dead letters to their log; likewise
 )
 
-var stages = []Stage{Ingest, Dispatch, Realtime, Transactional, Batch, Store, Commit}
+var stages = []Stage{Ingest, Dispatch, Realtime, Transactional, Batch, Store, Commit, Letters}
+
+// optional stages may be left out of a plan, which then finds them a place.
+var optional = []Stage{Commit, Letters}
 
 // Plan says which stages share a thread, and where each thread runs. Placement
 // is data: the engine is told, it discovers nothing.
@@ -56,20 +60,26 @@ func Split(front, back int, idle duty.Idle) Plan {
 	}}
 }
 
-// withCommit adds the commit stage where the plan does not place it: beside the
-// store when a commit is one write into the page cache, else on a thread that
-// sleeps while the disk works.
-func (p Plan) withCommit(blocks bool) Plan {
-	if p.holds(Commit) {
-		return p
+// complete adds the optional stages where the plan does not place them: beside
+// the store when a commit is one write into the page cache, else on a thread
+// that sleeps while the disk works.
+func (p Plan) complete(blocks bool) Plan {
+	var missing []Stage
+	for _, s := range optional {
+		if !p.holds(s) {
+			missing = append(missing, s)
+		}
 	}
 	threads := slices.Clone(p.Threads)
+	if len(missing) == 0 {
+		return p
+	}
 	if blocks {
-		return Plan{Threads: append(threads, Thread{Name: "commit", CPU: duty.Unpinned, Idle: duty.Park, Stages: []Stage{Commit}})}
+		return Plan{Threads: append(threads, Thread{Name: "commit", CPU: duty.Unpinned, Idle: duty.Park, Stages: missing})}
 	}
 	for i, t := range threads {
 		if slices.Contains(t.Stages, Store) {
-			threads[i].Stages = append(slices.Clone(t.Stages), Commit)
+			threads[i].Stages = append(slices.Clone(t.Stages), missing...)
 		}
 	}
 	return Plan{Threads: threads}
@@ -79,7 +89,7 @@ func (p Plan) holds(s Stage) bool {
 	return slices.ContainsFunc(p.Threads, func(t Thread) bool { return slices.Contains(t.Stages, s) })
 }
 
-// Validate wants every stage exactly once (Commit at most once), and no two
+// Validate wants every stage exactly once (the optional ones at most once), and no two
 // pinned threads on one CPU.
 func (p Plan) Validate() error {
 	placed, pinned := map[Stage]string{}, map[int]string{}
@@ -99,7 +109,7 @@ func (p Plan) Validate() error {
 		}
 	}
 	for _, s := range stages {
-		if _, ok := placed[s]; !ok && s != Commit {
+		if _, ok := placed[s]; !ok && !slices.Contains(optional, s) {
 			return fmt.Errorf("plan: stage %s is on no thread", s)
 		}
 	}

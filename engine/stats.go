@@ -1,42 +1,102 @@
 package engine
 
 import (
+	"time"
+
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/process"
+	"eventstreamcore/engine/wire"
 )
 
 // Stats is what the engine has done so far. Each figure is exact; together they
-// are as of moments a few microseconds apart.
+// are as of moments a few microseconds apart, what became of events before what
+// came in. Every event taken in or made has one fate, counted when its slot is
+// let go of: Received + Created = Stored + Captured + Uncaptured + Duplicates +
+// Folded + InFlight. (What is rejected was never taken in.)
 type Stats struct {
-	Received uint64 // events taken in, by every way
-	Bytes    uint64 // of their frames
-	Stored   uint64 // events appended to the log
+	Received   uint64 // events taken in, by every way
+	Bytes      uint64 // of their frames
+	Created    uint64 // events that the engine made: results of windows
+	Stored     uint64 // events appended to the log
+	Captured   uint64 // given up on, and kept as dead letters
+	Uncaptured uint64 // given up on, and lost to the dead letters as well
+	Duplicates uint64 // released, for their id had succeeded
+	Folded     uint64 // gone into the result of a window, and not stored themselves
+
 	Written  uint64 // last sequence handed to the kernel
 	Durable  uint64 // last sequence known to be on the disk
 	LaneFull uint64 // times that a sender was held back because a lane was full
 	NoSlot   uint64 // times that a sender was held back because a pool was empty
-	Missed   [event.Lanes]uint64
+
+	Dropped   [wire.Reasons]uint64 // events given up on, by reason: those that wait to be written included
+	Retried   uint64               // attempts at transactions beyond the first
+	Crowded   uint64               // transactions that went on unremembered
+	Alerted   uint64               // errors of handlers on lanes that do not retry
+	DedupHeld time.Duration        // how long ids are really remembered
+	Missed    [event.Lanes]uint64  // events later than their lane's SLA,
+	Queued    [event.Lanes]uint64  // of those, the ones that were so before they were taken up
+	Depth     [event.Lanes]int     // events that wait in each lane
 }
 
-// InFlight is how many events were taken in and are not stored.
-func (s Stats) InFlight() uint64 { return s.Received - min(s.Stored, s.Received) }
+// Settled is how many events have met their fate.
+func (s Stats) Settled() uint64 {
+	return s.Stored + s.Captured + s.Uncaptured + s.Duplicates + s.Folded
+}
+
+// InFlight is how many events were taken in, or made, and have not met their fate.
+func (s Stats) InFlight() uint64 { return s.Received + s.Created - s.Settled() }
 
 // Stats may be called from any goroutine.
 func (e *Engine) Stats() (s Stats) {
-	for i := range e.storer.Stored { // stored first: it may then not exceed received
-		s.Stored += e.storer.Stored[i].Events.Load()
-		s.Missed[i] = e.processors[i].Meter.Missed.Load()
-	}
+	e.fates(&s) // first: they may then not exceed what came in
 	s.Written, s.Durable = e.log.Written(), e.log.Durable()
+	for i, p := range e.processors {
+		s.Missed[i], s.Queued[i] = p.Meter.Missed.Load(), p.Meter.Queued.Load()
+		s.Depth[i] = e.bus.Routed[i].Len()
+	}
+	s.Retried, s.Crowded, s.DedupHeld = e.transact.Retried.Load(), e.transact.Crowded.Load(), e.seen.Held()
+	e.arrivals(&s)
 	for _, in := range e.intakes {
-		s.Received += in.Counters.Events.Load()
 		s.Bytes += in.Counters.Bytes.Load()
 		s.LaneFull += in.Counters.LaneFull.Load()
 		s.NoSlot += in.Counters.NoSlot.Load()
 	}
 	return s
+}
+
+func (e *Engine) arrivals(s *Stats) {
+	for _, in := range e.intakes {
+		if in == e.made {
+			s.Created += in.Counters.Events.Load()
+		} else {
+			s.Received += in.Counters.Events.Load()
+		}
+	}
+}
+
+func (e *Engine) fates(s *Stats) {
+	for i := range e.storer.Stored {
+		s.Stored += e.storer.Stored[i].Events.Load()
+	}
+	s.Duplicates = e.transact.Duplicates.Load()
+	s.Captured, s.Uncaptured = e.writer.Captured.Load(), e.writer.Uncaptured.Load()
+	for _, c := range e.chutes {
+		s.Uncaptured += c.Uncaptured.Load()
+		for reason := range c.Dropped {
+			s.Dropped[reason] += c.Dropped[reason].Load()
+		}
+	}
+	if e.batches != nil {
+		s.Folded = e.batches.Folded.Load()
+		s.Alerted += e.batches.Failed.Load()
+	}
+	for _, a := range e.passing {
+		if a != nil {
+			s.Alerted += a.Failed.Load()
+		}
+	}
 }
 
 // Latency is a lane's time from received to processed, and from received to

@@ -84,7 +84,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitUsage, err) })
 	root.AddCommand(
-		newServeCommand(), newLoadCommand(), newLogCommand(),
+		newServeCommand(), newLoadCommand(), newTailCommand(), newLogCommand(),
 		newBenchCommand(), newProbeCommand(), newPlanCommand(),
 		newReportCommand(), newCompareCommand(), newGateCommand(), newVerifyCommand(),
 		newVersionCommand(),

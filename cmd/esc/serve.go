@@ -1,124 +1,166 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
-	"strings"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"eventstreamcore/engine"
+	"eventstreamcore/engine/admin"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/store"
+	"eventstreamcore/engine/topic"
 )
 
-type serveFlags struct {
-	data, addr, plan, cpus, idle, mode string
-	segment                            int64
-	insecure                           bool
-	drain                              time.Duration
-}
-
 func newServeCommand() *cobra.Command {
-	var f serveFlags
+	var file string
+	var show bool
 	c := &cobra.Command{
 		Use:   "serve --data DIR",
 		Short: "Run the engine: take frames over TCP and store them",
 		Long: `Run the engine: take frames over TCP and store them in DIR/events.
 
+What it is told comes from a file (--config), the environment (ESC_ and the key
+in capitals, as ESC_TCP_ADDR) and flags; each overrules the one before. esc serve
+--print-config lists every option, with its meaning and what holds.
+
 SIGTERM and SIGINT stop it: it reads no more, stores what it took in, seals the
 log and exits 0. What could not be stored in the drain time is counted and
-printed, and the exit code is 1.`,
+printed, and the exit code is 1. SIGHUP makes it read the topics anew.`,
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return serve(c, f) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, warnings, err := told(file, os.Environ(), c.Flags())
+			if err != nil {
+				return exit(exitUsage, err)
+			}
+			if show {
+				return s.print(c.OutOrStdout())
+			}
+			return serve(c, s, warnings)
+		},
 	}
-	c.Flags().StringVar(&f.data, "data", "", "folder for the log (required)")
-	c.Flags().StringVar(&f.addr, "addr", "127.0.0.1:9000", "TCP address for frames, HOST:PORT")
-	c.Flags().StringVar(&f.plan, "plan", "fused", "fused: all stages on one thread; split: ingest and dispatch on one, the rest on another")
-	c.Flags().StringVar(&f.cpus, "cpus", "", "CPUs to pin the plan's threads to, as 1 or 0,1; without it the kernel places them")
-	c.Flags().StringVar(&f.idle, "idle", "park", "when idle: park (no CPU), or spin (lowest latency, a whole CPU for each thread)")
-	c.Flags().StringVar(&f.mode, "mode", "group", "when the log is synced: group (before each answer of durable), interval (every 10ms), os (never)")
-	c.Flags().Int64Var(&f.segment, "segment", 64<<20, "bytes of a log segment, 1 MiB at the least")
-	c.Flags().BoolVar(&f.insecure, "insecure", false, "listen off loopback, where anyone may then publish")
-	c.Flags().DurationVar(&f.drain, "drain", 2*time.Second, "how long to store what was taken in after the signal to stop")
+	c.Flags().StringVar(&file, "config", "", "configuration file; docs/config.yaml is one with every option")
+	c.Flags().BoolVar(&show, "print-config", false, "print the configuration that would hold, and exit")
+	for _, o := range newSettings().options() {
+		if o.flag == "" {
+			continue
+		}
+		f := c.Flags().VarPF(o.value, o.flag, "", o.usage)
+		if o.value.Type() == "bool" {
+			f.NoOptDefVal = "true"
+		}
+	}
 	return c
 }
 
-// config makes the engine's configuration of the flags. Its errors are usage.
-func (f serveFlags) config(messages io.Writer) (cfg engine.Config, err error) {
-	if f.data == "" {
+// config makes the engine's configuration. Its errors are usage.
+func (s *settings) config(messages io.Writer) (cfg engine.Config, err error) {
+	if s.data == "" {
 		return cfg, usage("--data is missing: name the folder for the log")
 	}
-	cfg = engine.Default(f.data)
-	cfg.Log.Dir, cfg.Log.SegmentBytes = store.EventsDir(f.data), f.segment
-	cfg.TCP.Address, cfg.TCP.Insecure = f.addr, f.insecure
-	cfg.Publishers, cfg.Drain = 0, f.drain
+	cfg = s.engine
+	cfg.Log.Dir = store.EventsDir(s.data)
 	cfg.Logger = slog.New(slog.NewTextHandler(messages, nil))
-	if cfg.Log.Mode, err = store.ParseMode(f.mode); err != nil {
+	cfg.Alerts = s.alerts.make(cfg.Logger)
+	if cfg.Plan, err = s.threads(); err != nil {
 		return cfg, exit(exitUsage, err)
 	}
-	if cfg.Plan, err = f.parsePlan(); err != nil {
-		return cfg, exit(exitUsage, err)
+	if s.topics != "" {
+		table, err := topic.Load(s.topics)
+		if err != nil {
+			return cfg, exit(exitUsage, err)
+		}
+		cfg.Topics = new(atomic.Pointer[topic.Table])
+		cfg.Topics.Store(table)
 	}
-	return cfg, exit(exitUsage, cfg.Validate())
+	return cfg, nil
 }
 
-// parsePlan is one of the two plans, on the CPUs asked for.
-func (f serveFlags) parsePlan() (engine.Plan, error) {
-	idle, err := duty.ParseIdle(f.idle)
-	if err != nil {
-		return engine.Plan{}, err
-	}
-	threads := map[string]int{"fused": 1, "split": 2}[f.plan]
-	if threads == 0 {
-		return engine.Plan{}, fmt.Errorf("plan %q: use fused or split", f.plan)
-	}
-	cpus := []int{duty.Unpinned, duty.Unpinned}
-	if f.cpus != "" {
-		fields := strings.Split(f.cpus, ",")
-		if len(fields) != threads {
-			return engine.Plan{}, fmt.Errorf("--cpus %s: plan %s has %d thread(s): name as many CPUs", f.cpus, f.plan, threads)
-		}
-		for i, field := range fields {
-			if cpus[i], err = strconv.Atoi(field); err != nil || cpus[i] < 0 {
-				return engine.Plan{}, fmt.Errorf("--cpus %s: %q is no CPU number: use numbers as in /sys/devices/system/cpu/online", f.cpus, field)
-			}
-		}
-	}
-	if threads == 1 {
-		return engine.Fused(cpus[0], idle), nil
-	}
-	return engine.Split(cpus[0], cpus[1], idle), nil
-}
-
-func serve(c *cobra.Command, f serveFlags) error {
-	cfg, err := f.config(c.ErrOrStderr())
+func serve(c *cobra.Command, s *settings, warnings []string) error {
+	cfg, err := s.config(c.ErrOrStderr())
 	if err != nil {
 		return err
+	}
+	for _, name := range warnings {
+		cfg.Logger.Warn("environment variable names no option: esc serve --print-config lists them", "variable", name)
 	}
 	e, err := engine.New(cfg)
 	if err != nil {
 		return err
 	}
-	cfg.Logger.Info("listening", "addr", e.Addr(), "data", f.data, "plan", f.plan, "mode", f.mode, "recovered", e.Recovery)
-	if f.idle == "spin" {
+	defer e.Close()
+	cfg.Logger.Info("listening", "addr", e.Addr(), "data", s.data, "plan", s.plan, "mode", cfg.Log.Mode.String(), "recovered", e.Recovery)
+	if s.idle == duty.Spin {
 		cfg.Logger.Warn("--idle spin keeps every thread of the plan at 100 % of a CPU, idle or not")
+	}
+	leave, err := s.attend(c.Context(), e, cfg)
+	if err != nil {
+		return err
 	}
 	began := time.Now()
 	err = e.Run(c.Context())
 	printServed(c.OutOrStdout(), e, time.Since(began))
-	return errors.Join(err, e.Close())
+	return errors.Join(err, leave(), e.Close())
+}
+
+// attend opens the admin port and reads topics anew on SIGHUP, until leave.
+func (s *settings) attend(ctx context.Context, e *engine.Engine, cfg engine.Config) (leave func() error, err error) {
+	leave = func() error { return nil }
+	if s.admin.Address != "" {
+		s.admin.Version, s.admin.Log = readBuild().Commit, cfg.Logger
+		port, err := admin.Listen(s.admin, e)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Logger.Info("admin port", "addr", port.Address)
+		context.AfterFunc(ctx, port.Stopping)
+		leave = port.Close
+	}
+	if s.topics != "" {
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		go reloadTopics(ctx, hangups, s.topics, cfg.Topics, cfg.Logger)
+	}
+	return leave, nil
+}
+
+// reloadTopics reads the file at every hang-up. What comes in meanwhile is
+// judged by the table before, and so is all that follows if the file is bad.
+func reloadTopics(ctx context.Context, hangups chan os.Signal, file string, current *atomic.Pointer[topic.Table], log *slog.Logger) {
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		}
+		table, err := topic.Load(file)
+		if err != nil {
+			log.Error("topics stay as they were: mend the file and send SIGHUP again", "err", err)
+			continue
+		}
+		current.Store(table)
+		log.Info("topics read anew", "file", file, "patterns", table.Len())
+	}
 }
 
 // printServed is the account of a run: what came in and what became of it.
 func printServed(w io.Writer, e *engine.Engine, took time.Duration) {
 	s := e.Stats()
 	fmt.Fprintf(w, "received %d events, stored %d, left %d, in %v\n", s.Received, s.Stored, s.InFlight(), took.Round(time.Millisecond))
+	if s.Created+s.Settled()-s.Stored > 0 {
+		fmt.Fprintf(w, "created %d, duplicates %d, folded %d, dead letters %d kept and %d lost\n", s.Created, s.Duplicates, s.Folded, s.Captured, s.Uncaptured)
+	}
 	for lane := range event.Lane(event.Lanes) {
 		processed, stored := e.Latency(lane)
 		if processed.Count == 0 {

@@ -1,9 +1,11 @@
 // Package bus is where the stages meet: a lane for each urgency between the
-// dispatcher and the processors, and one from each processor to the store.
+// dispatcher and the processors, one from each processor to the store, and one
+// for what was given up on.
 //
 // It takes the position that a full lane is the producer's affair: handing over
-// takes what fits and says how much, and nothing is dropped here. The bus moves
-// Refs and never looks at an event.
+// takes what fits and says how much, and what becomes of the rest is decided by
+// the stage that holds it, by the lane's Policy. Nobody but its consumer ever
+// takes an event out of a lane. Events are looked at only to give them up.
 package bus
 
 import (
@@ -26,7 +28,10 @@ type Queue interface {
 // Lane is a queue and the bell of the thread that empties it.
 type Lane struct {
 	Queue
-	Bell *duty.Bell
+	Bell   *duty.Bell
+	Policy Policy
+
+	over *queue.SPSC // the queue, under DropOld
 }
 
 // Hand pushes as many of rs as fit, from the front, and wakes the consumer.
@@ -36,6 +41,27 @@ func (l *Lane) Hand(rs []event.Ref) int {
 		l.Bell.Ring()
 	}
 	return n
+}
+
+// HandOver pushes beyond the depth of a lane that drops its oldest, as far as
+// its memory goes: twice its depth.
+func (l *Lane) HandOver(rs []event.Ref) (n int) {
+	for n < len(rs) && l.over.PushOver(rs[n]) {
+		n++
+	}
+	if n > 0 {
+		l.Bell.Ring()
+	}
+	return n
+}
+
+// Excess is how many events stand beyond the depth of a lane that drops its
+// oldest, else 0; its consumer's to call.
+func (l *Lane) Excess() int {
+	if l.over == nil {
+		return 0
+	}
+	return l.over.Excess()
 }
 
 // Depths are the capacities of the lanes, in events; powers of two.
@@ -62,19 +88,30 @@ type Bus struct {
 	Processed [event.Lanes]Lane // processors to the store
 }
 
-// New makes the lanes: REALTIME has one producer, the others any number, and
-// each processor has a lane to the store of its own. Whoever drains a lane sets
-// its bell.
-func New(depths Depths) *Bus {
+// New makes the lanes: one that drops its oldest, and REALTIME, has one
+// producer, the others any number, and each processor has a lane to the store
+// of its own. Lanes without a policy hold their producers. Whoever drains a lane
+// sets its bell.
+func New(depths Depths, policies ...Policy) *Bus {
 	b := new(Bus)
 	for lane, depth := range depths {
-		slots := make([]event.Ref, depth)
-		if event.Lane(lane) == event.LaneRealtime {
-			b.Routed[lane].Queue = queue.NewSPSC(slots, depth)
-		} else {
-			b.Routed[lane].Queue = queue.NewMPSC(slots)
+		if lane < len(policies) {
+			b.Routed[lane].Policy = policies[lane]
 		}
+		b.Routed[lane].open(depth, event.Lane(lane) == event.LaneRealtime)
 		b.Processed[lane].Queue = queue.NewSPSC(make([]event.Ref, depth), depth)
 	}
 	return b
+}
+
+func (l *Lane) open(depth int, single bool) {
+	switch {
+	case l.Policy == DropOld:
+		l.over = queue.NewSPSC(make([]event.Ref, 2*depth), depth)
+		l.Queue = l.over
+	case single:
+		l.Queue = queue.NewSPSC(make([]event.Ref, depth), depth)
+	default:
+		l.Queue = queue.NewMPSC(make([]event.Ref, depth))
+	}
 }

@@ -2,7 +2,8 @@
 //
 // It takes the position that routing needs nothing but the handle: a Ref
 // carries its effective priority, so the dispatcher never touches the event's
-// memory, which on another core would cost a line transfer each.
+// memory, which on another core would cost a line transfer each. It looks only
+// at what it is about to give up on.
 package dispatch
 
 import (
@@ -20,18 +21,40 @@ type Source interface {
 	PopBatch([]event.Ref) int
 }
 
-// Dispatcher routes. It is one thread's: the REALTIME lane has one producer.
+// Dispatcher routes. It is one thread's: every lane has one producer.
 //
-// An event whose lane is full waits in that lane's tray; while a tray has no
-// room for a whole batch, sources are left alone, so that the pressure reaches
-// them and nothing is reordered within a lane.
+// An event whose lane is full waits in that lane's tray, or is dropped if the
+// lane's policy and the way it came say so; while a tray has no room for a whole
+// batch, sources are left alone, so that the pressure reaches them and nothing
+// is reordered within a lane. A source that can be held is left alone before
+// that, when a lane is filled to its mark.
 type Dispatcher struct {
-	sources []Source
-	lanes   *[event.Lanes]bus.Lane
-	trays   [event.Lanes]tray
-	taken   [batch]event.Ref
+	ways   []way
+	lanes  *[event.Lanes]bus.Lane
+	trays  [event.Lanes]tray
+	credit [event.Lanes]int // events that may go in before a lane must be looked at again
+	taken  [batch]event.Ref
+	guard  Defences
 
 	Routed [event.Lanes]metrics.Counter // events handed to each lane
+}
+
+// way is a source, and what of it is held while transactions pause.
+type way struct {
+	source Source
+	lossy  bool
+	paused []event.Ref // transactions, at most a batch
+}
+
+// Defences are what a dispatcher does about pressure.
+type Defences struct {
+	Orders *bus.Orders // the controller's
+	Chute  *bus.Chute  // for what is given up on
+	Slots  *bus.Slots
+
+	// Marks are the events in each lane beyond which sources that can be held
+	// are: below the lane's depth, so that it never drops theirs for being full.
+	Marks [event.Lanes]int
 }
 
 // tray holds what is on its way into a lane; refs[:n] in order of arrival.
@@ -40,24 +63,49 @@ type tray struct {
 	n    int
 }
 
-// New routes from the sources, which are drained in turn, to the bus.
+// New routes from the sources, which are drained in turn, to the bus. Without
+// Defences it holds all of them when a lane is full.
 func New(b *bus.Bus, sources ...Source) *Dispatcher {
-	return &Dispatcher{sources: sources, lanes: &b.Routed}
+	d := &Dispatcher{lanes: &b.Routed}
+	for _, s := range sources {
+		d.Add(s, false)
+	}
+	return d
 }
+
+// Add is one more source. A lossy one is not held for a lane that drops.
+func (d *Dispatcher) Add(s Source, lossy bool) {
+	d.ways = append(d.ways, way{source: s, lossy: lossy, paused: make([]event.Ref, 0, batch)})
+}
+
+// Defend makes it obey orders, policies and marks.
+func (d *Dispatcher) Defend(with Defences) { d.guard = with }
 
 // Step routes at most one batch from each source.
 func (d *Dispatcher) Step(cpu.Ticks) int {
 	work := d.hand()
-	for _, source := range d.sources {
+	var order bus.Order
+	if d.guard.Orders != nil {
+		order = d.guard.Orders.Given()
+	}
+	for i := range d.ways {
+		w := &d.ways[i]
 		if d.blocked() {
 			break
 		}
-		n := source.PopBatch(d.taken[:])
+		if len(w.paused) > 0 && !d.resume(w, order) {
+			continue
+		}
+		n := w.source.PopBatch(d.taken[:d.room(w.lossy)])
 		if n == 0 {
 			continue
 		}
-		d.sort(d.taken[:n])
-		work += d.hand()
+		refs := d.taken[:n]
+		if order != (bus.Order{}) {
+			refs = d.obey(w, refs, order)
+		}
+		d.sort(refs)
+		work += d.hand() + n - len(refs)
 	}
 	return work
 }
@@ -70,6 +118,27 @@ func (d *Dispatcher) blocked() bool {
 		}
 	}
 	return false
+}
+
+// room is how many events may be taken, so that no lane gets beyond its mark. A
+// lane's length is read only when as many went in as had room when it was last
+// read: it is written by another core.
+func (d *Dispatcher) room(lossy bool) int {
+	n := batch
+	if d.guard.Slots == nil {
+		return n
+	}
+	for i := range d.lanes {
+		lane := &d.lanes[i]
+		if lossy && lane.Policy != bus.BlockProducer {
+			continue
+		}
+		if d.credit[i] <= 0 {
+			d.credit[i] = d.guard.Marks[i] - lane.Len() - d.trays[i].n
+		}
+		n = min(n, max(0, d.credit[i]))
+	}
+	return n
 }
 
 func (d *Dispatcher) sort(refs []event.Ref) {
@@ -88,17 +157,28 @@ func (d *Dispatcher) hand() (work int) {
 			continue
 		}
 		n := d.lanes[i].Hand(t.refs[:t.n])
-		t.n = copy(t.refs[:], t.refs[n:t.n])
+		rest := t.refs[n:t.n]
+		if len(rest) > 0 && d.lanes[i].Policy != bus.BlockProducer && d.guard.Chute != nil {
+			over, dropped := d.overflow(&d.lanes[i], &rest)
+			n += over
+			work += dropped
+		}
+		t.n = copy(t.refs[:], rest)
+		d.credit[i] -= n
 		d.Routed[i].Add(uint64(n))
 		work += n
 	}
 	return work
 }
 
-// Waiting is how many events wait in trays; the dispatcher's thread's to call.
+// Waiting is how many events wait in trays and on hold; the dispatcher's
+// thread's to call.
 func (d *Dispatcher) Waiting() (n int) {
 	for i := range d.trays {
 		n += d.trays[i].n
+	}
+	for i := range d.ways {
+		n += len(d.ways[i].paused)
 	}
 	return n
 }

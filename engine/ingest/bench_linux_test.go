@@ -1,11 +1,13 @@
 package ingest
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/memory"
+	"eventstreamcore/engine/topic"
 )
 
 // BenchmarkTCP takes 78-byte frames from one connection: read, parse, slot,
@@ -42,7 +44,13 @@ func BenchmarkTCP(b *testing.B) {
 }
 
 func BenchmarkAdmit(b *testing.B) {
+	b.Run("no topics", func(b *testing.B) { benchmarkAdmit(b, nil) })
+	b.Run("topics", func(b *testing.B) { benchmarkAdmit(b, holding(table(b, "bench/+:HIGH\nbench/1:LOW"))) })
+}
+
+func benchmarkAdmit(b *testing.B, topics *atomic.Pointer[topic.Table]) {
 	r := newRig(b, 16384, memory.DefaultClasses())
+	r.intake.Topics = topics
 	f := frame("bench/1", make([]byte, 64))
 	refs := make([]event.Ref, 256)
 	b.ReportAllocs()

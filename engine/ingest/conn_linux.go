@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/topic"
 	"eventstreamcore/engine/wire"
 )
 
@@ -36,6 +37,7 @@ type conn struct {
 	more     bool // the last read did not empty the socket
 	framed   bool // it has sent a whole frame
 	last     int  // reads since Stop
+	memo     topic.Memo
 
 	out     []byte    // answers not yet sent
 	unsent  bool      // stands in the unsent queue

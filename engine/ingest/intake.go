@@ -11,6 +11,7 @@ package ingest
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"eventstreamcore/engine/bus"
@@ -18,6 +19,7 @@ import (
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/topic"
 	"eventstreamcore/engine/wire"
 )
 
@@ -25,6 +27,10 @@ import (
 // cost of publishing, few enough that they still lie in the L1 cache (16 KiB of
 // 256-byte slots).
 const batch = 64
+
+// stepFrames is how many frames a worker admits in one Step at most: it then
+// takes about as long as the other stages' Steps do.
+const stepFrames = 256
 
 // Intake is one worker's way into the engine. It belongs to one goroutine, but
 // for its counters.
@@ -34,6 +40,13 @@ type Intake struct {
 	wall    *cpu.Timeline
 	numbers *Numbers
 	id, end uint64 // the block of own ids in use
+
+	// Topics is the table in force, which any goroutine may replace; events of a
+	// topic that it knows have at least the priority that it gives. Nil, or
+	// holding nil: events have the priority of their frames. Set it before the
+	// first event.
+	Topics *atomic.Pointer[topic.Table]
+	memo   topic.Memo // of senders that have none
 
 	received   cpu.Ticks // the last arrival, and
 	receivedNs int64     // its time of day: the events of one read share both
@@ -60,6 +73,7 @@ type Arrival struct {
 	Received cpu.Ticks    // when its bytes were there
 	Answer   uint32       // the connection to answer to; 0 is none
 	Origin   event.Origin // by which way
+	Memo     *topic.Memo  // its sender's; nil: the intake's
 }
 
 // NewIntake fills slots of the pool and hands them to the lane. Its times of
@@ -103,10 +117,10 @@ func (in *Intake) adopt(r event.Ref, h *event.Header, f *wire.Frame, a Arrival) 
 	if in.waiting == batch && !in.Flush() {
 		return false
 	}
-	topic, payload := len(f.Topic), len(f.Payload)
-	content := unsafe.Slice(unsafe.SliceData(f.Topic), topic+payload)
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(h)), event.SizeOf(topic, payload))[event.HeaderSize:], content)
-	h.TopicLength, h.Length = uint16(topic), uint32(event.RecordSize+topic+payload)
+	name, payload := len(f.Topic), len(f.Payload)
+	content := unsafe.Slice(unsafe.SliceData(f.Topic), name+payload)
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(h)), event.SizeOf(name, payload))[event.HeaderSize:], content)
+	h.TopicLength, h.Length = uint16(name), uint32(event.RecordSize+name+payload)
 	in.enter(r, h, f, a)
 	return true
 }
@@ -119,16 +133,32 @@ func (in *Intake) enter(r event.Ref, h *event.Header, f *wire.Frame, a Arrival) 
 	}
 	h.Intended, h.Received, h.Left, h.Answer = f.Intended, a.Received, 0, a.Answer
 	h.Sequence, h.Wall, h.ID = 0, in.receivedNs, f.ID
-	h.Type, h.Priority, h.Flags, h.Origin, h.Reason = event.TypeEvent, f.Priority, f.Flags, a.Origin, 0
+	priority := f.Priority
+	if in.Topics != nil {
+		priority = in.raise(f.Priority, h.Topic(), a.Memo)
+	}
+	h.Type, h.Priority, h.Flags, h.Origin, h.Reason = event.TypeEvent, priority, f.Flags, a.Origin, 0
 	if f.Version != wire.V2 {
 		h.ID = in.number()
 	}
 	in.unsealed[in.open%batch] = h
 	in.open++
-	in.pending[in.waiting%batch] = r.WithPriority(f.Priority)
+	in.pending[in.waiting%batch] = r.WithPriority(priority)
 	in.waiting++
 	in.events++
 	in.bytes += uint64(f.Size())
+}
+
+// raise is the effective priority of an event of that topic.
+func (in *Intake) raise(p event.Priority, name []byte, memo *topic.Memo) event.Priority {
+	t := in.Topics.Load()
+	if t == nil {
+		return p
+	}
+	if memo == nil {
+		memo = &in.memo
+	}
+	return memo.Raise(p, t, name)
 }
 
 // Flush hands what is queued to the lane and reports whether all of it went.

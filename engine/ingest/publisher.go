@@ -6,6 +6,7 @@ import (
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/topic"
 	"eventstreamcore/engine/wire"
 )
 
@@ -28,6 +29,7 @@ type Publisher struct {
 	intake *Intake
 	frame  wire.Frame
 	topic  string // the frame's, found good; "" is none
+	memo   topic.Memo
 	origin event.Origin
 }
 
@@ -81,7 +83,7 @@ func (p *Publisher) admit(e *Event, now cpu.Ticks) error {
 			return err
 		}
 	}
-	if !p.intake.Admit(f, Arrival{Received: now, Origin: p.origin}) {
+	if !p.intake.Admit(f, Arrival{Received: now, Origin: p.origin, Memo: &p.memo}) {
 		return ErrBusy
 	}
 	return nil

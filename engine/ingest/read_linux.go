@@ -32,7 +32,7 @@ func (w *Worker) read(c *conn) {
 		return
 	}
 	n, errno := readNow(c.fd, into[have:])
-	w.arrival = Arrival{Received: cpu.Now(), Origin: event.FromTCP}
+	w.arrival = Arrival{Received: cpu.Now(), Origin: event.FromTCP, Memo: &c.memo}
 	c.more = n == len(into)-have || c.finished
 	switch {
 	case n > 0:

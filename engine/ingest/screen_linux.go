@@ -168,7 +168,7 @@ func (w *Worker) resume(c *conn) {
 	w.land(c.held)
 	c.held, c.resumes = 0, false
 	c.more = true // the poll may have said so meanwhile, and will not again
-	w.arrival = Arrival{Received: cpu.Now(), Origin: event.FromTCP}
+	w.arrival = Arrival{Received: cpu.Now(), Origin: event.FromTCP, Memo: &c.memo}
 	w.reading, w.data, w.at = c, c.carry, 0
 	if !c.large {
 		w.data = w.buffer[:copy(w.buffer, c.carry)]

@@ -8,6 +8,7 @@
 package process
 
 import (
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -16,6 +17,7 @@ import (
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/wire"
 )
 
 // batch bounds the events of one Step, so that the stages that share a thread
@@ -31,40 +33,71 @@ var SLA = [event.Lanes]time.Duration{
 }
 
 // Processor is the stage of one lane. It owns the events that it took until it
-// has handed them to the store.
+// has handed them to the store, given up on them, or sent their slots home.
 type Processor struct {
-	Meter Meter // received to processed
+	Meter Meter      // received to processed
+	Chute *bus.Chute // what it gave up on
+
+	// Followers see what it has processed; the processors may share one.
+	Followers *Followers
 
 	in, out  *bus.Lane
-	arena    *memory.Arena
+	slots    *bus.Slots
+	arena    *memory.Arena // the slots': one step nearer
+	task     task
 	refs     [batch]event.Ref
 	received [batch]cpu.Ticks
 	next, n  int // refs[next:n] are processed and wait for room in out
 }
 
-// NewProcessor serves one lane of the bus.
-func NewProcessor(b *bus.Bus, lane event.Lane, arena *memory.Arena, clock cpu.Clock) *Processor {
+// task is what a lane does with its events beyond passing them on.
+type task interface {
+	// due puts the events that were set aside and are ready to go on into the
+	// front of a batch and says how many; work counts whatever was done.
+	due(into []event.Ref, now cpu.Ticks) (n, work int)
+	// treat deals with a batch and moves those that go on to the store to its
+	// front: kept of them. It owns the others.
+	treat(refs []event.Ref, now cpu.Ticks) (kept int)
+}
+
+// NewProcessor serves one lane of the bus: it meters its events and passes them
+// on to the store. What it drops goes down the chute.
+func NewProcessor(b *bus.Bus, lane event.Lane, slots *bus.Slots, chute *bus.Chute, clock cpu.Clock) *Processor {
 	return &Processor{
 		Meter: Meter{clock: clock, bound: SLA[lane].Nanoseconds()},
+		Chute: chute,
+
+		Followers: new(Followers),
+
 		in:    &b.Routed[lane],
 		out:   &b.Processed[lane],
-		arena: arena,
+		slots: slots,
+		arena: slots.Arena,
 	}
 }
 
 // Step processes at most one batch. While the store is behind, it takes nothing
 // new, so that the pressure reaches the lane.
-func (p *Processor) Step(cpu.Ticks) int {
+func (p *Processor) Step(now cpu.Ticks) int {
 	if p.next < p.n {
 		return p.hand()
 	}
-	p.n = p.in.PopBatch(p.refs[:])
-	if p.n == 0 {
-		return 0
+	p.next, p.n = 0, 0
+	work := 0
+	if p.task != nil {
+		p.n, work = p.task.due(p.refs[:], now)
 	}
-	p.next = 0
+	ready := p.n
+	p.n += p.take(p.refs[ready:])
+	if p.n == 0 {
+		return work
+	}
+	work += p.n
 	if p.n <= few {
 		p.prefetch()
+	}
+	if p.task != nil {
+		p.n = ready + p.task.treat(p.refs[ready:p.n], now)
 	}
 	for i, r := range p.refs[:p.n] {
 		p.received[i%batch] = p.arena.At(r).Received
@@ -72,11 +105,31 @@ func (p *Processor) Step(cpu.Ticks) int {
 	done := cpu.Now() // waits for the loads above: an event is processed when it is here
 	for i, r := range p.refs[:p.n] {
 		p.arena.At(r).Leave(done)
-		p.Meter.note(p.received[i%batch], done)
+		p.Meter.note(p.received[i%batch], now, done)
 	}
 	p.Meter.flush()
+	p.show(p.refs[:p.n])
 	p.hand()
-	return p.n
+	return work
+}
+
+// take is the next events of the lane. Where the lane stands beyond its depth,
+// the oldest that may be lost are dropped first.
+func (p *Processor) take(into []event.Ref) (n int) {
+	excess := p.in.Excess()
+	if excess == 0 {
+		return p.in.PopBatch(into)
+	}
+	n = p.in.PopBatch(into[:min(excess, len(into))])
+	kept := into[:0]
+	for _, r := range into[:n] {
+		if bus.Lossy(p.slots.At(r).Origin) {
+			p.Chute.DropOne(r, wire.ReasonQueueFull)
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	return len(kept)
 }
 
 // few is how many events of a batch are worth asking for ahead: with more, the
@@ -87,7 +140,7 @@ const few = 4
 // when it was written on another CPU it takes a line transfer to come over.
 func (p *Processor) prefetch() {
 	for _, r := range p.refs[:p.n] {
-		h := unsafe.Pointer(p.arena.At(r))
+		h := unsafe.Pointer(p.slots.At(r))
 		cpu.Prefetch(unsafe.Add(h, cpu.CacheLine))
 		cpu.Prefetch(unsafe.Add(h, 2*cpu.CacheLine))
 	}
@@ -105,18 +158,23 @@ type Meter struct {
 	Latency metrics.Histogram // ns since received
 	Events  metrics.Counter
 	Missed  metrics.Counter // events later than the bound
+	Queued  metrics.Counter // of those, the ones that were when they were taken up: the wait was the cause, not the service
 
+	peak     atomic.Int64 // ns, the worst since Peak was last called
 	clock    cpu.Clock
 	bound    int64 // ns
 	received cpu.Ticks
+	taken    cpu.Ticks
 	done     cpu.Ticks
 	run      uint64 // events noted with these stamps and not yet recorded
 }
 
-func (m *Meter) note(received, done cpu.Ticks) {
+// note records an event that was received, taken up in a round that began at
+// taken, and done.
+func (m *Meter) note(received, taken, done cpu.Ticks) {
 	if received != m.received || done != m.done {
 		m.flush()
-		m.received, m.done = received, done
+		m.received, m.taken, m.done = received, taken, done
 	}
 	m.run++
 }
@@ -128,8 +186,18 @@ func (m *Meter) flush() {
 	ns := m.clock.Ns(m.done - m.received)
 	m.Latency.RecordN(ns, m.run)
 	m.Events.Add(m.run)
+	if ns > m.peak.Load() {
+		m.peak.Store(ns)
+	}
 	if ns > m.bound {
 		m.Missed.Add(m.run)
+		if m.taken > m.received && m.clock.Ns(m.taken-m.received) > m.bound {
+			m.Queued.Add(m.run)
+		}
 	}
 	m.run = 0
 }
+
+// Peak is the longest time recorded since it was last called, give or take one
+// that is recorded just now. One goroutine calls it.
+func (m *Meter) Peak() time.Duration { return time.Duration(m.peak.Swap(0)) }

@@ -18,10 +18,12 @@ var nanoClock = cpu.NewClock(1e9)
 
 // bench is the bus, a pool and a log that takes what it is told to.
 type bench struct {
-	bus   *bus.Bus
-	arena *memory.Arena
-	pool  *memory.Pool
-	log   *bounded
+	bus     *bus.Bus
+	slots   *bus.Slots
+	chute   *bus.Chute
+	letters *bus.DeadLetters
+	pool    *memory.Pool
+	log     *bounded
 }
 
 // bounded is a log with room for so many events.
@@ -55,7 +57,9 @@ func newBench(tb testing.TB) *bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b := &bench{bus: bus.New(bus.Depths{64, 64, 64}), arena: arena, pool: pool, log: &bounded{room: 1 << 30, ids: make([]uint64, 0, 4096)}}
+	slots := &bus.Slots{Arena: arena, Pools: []*memory.Pool{pool}}
+	letters := &bus.DeadLetters{Lane: &bus.Lane{Queue: queue.NewMPSC(make([]event.Ref, 64)), Bell: new(duty.Bell)}, Slots: slots}
+	b := &bench{bus: bus.New(bus.Depths{64, 64, 64}, bus.DropOld), slots: slots, chute: bus.NewChute(letters), letters: letters, pool: pool, log: &bounded{room: 1 << 30, ids: make([]uint64, 0, 4096)}}
 	for i := range b.bus.Routed {
 		b.bus.Routed[i].Bell, b.bus.Processed[i].Bell = new(duty.Bell), new(duty.Bell)
 	}
@@ -77,7 +81,7 @@ func (b *bench) event(tb testing.TB, id uint64, received cpu.Ticks) event.Ref {
 
 func TestMetersCountWhatIsLate(t *testing.T) {
 	b := newBench(t)
-	p := NewProcessor(b.bus, event.LaneRealtime, b.arena, nanoClock)
+	p := NewProcessor(b.bus, event.LaneRealtime, b.slots, b.chute, nanoClock)
 	lane := &b.bus.Routed[event.LaneRealtime]
 	now := cpu.Now()
 	old := now - cpu.Ticks(time.Second) // late by any clock above 100 kHz
@@ -99,7 +103,7 @@ func TestMetersCountWhatIsLate(t *testing.T) {
 // more, and goes on where it was.
 func TestAProcessorWaitsForTheStore(t *testing.T) {
 	b := newBench(t)
-	p := NewProcessor(b.bus, event.LaneBatch, b.arena, nanoClock)
+	p := NewProcessor(b.bus, event.LaneBatch, b.slots, b.chute, nanoClock)
 	in, out := &b.bus.Routed[event.LaneBatch], &b.bus.Processed[event.LaneBatch]
 	sent := 0
 	for range 10 {
@@ -118,7 +122,7 @@ func TestAProcessorWaitsForTheStore(t *testing.T) {
 	next, refs := uint64(0), make([]event.Ref, 16)
 	for range 100 {
 		for _, r := range refs[:out.PopBatch(refs)] {
-			if id := b.arena.At(r).ID; id != next {
+			if id := b.slots.At(r).ID; id != next {
 				t.Fatalf("event %d came out, want %d", id, next)
 			}
 			next++
@@ -135,7 +139,7 @@ func TestAProcessorWaitsForTheStore(t *testing.T) {
 func TestTheStorerKeepsWhatTheLogRefuses(t *testing.T) {
 	b := newBench(t)
 	trace := metrics.NewTrace(64)
-	s := NewStorer(b.bus, b.arena, b.log, []*memory.Pool{b.pool}, nanoClock, trace)
+	s := NewStorer(b.bus, b.slots, b.log, nanoClock, trace)
 	for id := range uint64(50) {
 		b.bus.Processed[event.LaneTransactional].Hand([]event.Ref{b.event(t, id, cpu.Now())})
 	}
@@ -163,7 +167,7 @@ func TestTheStorerKeepsWhatTheLogRefuses(t *testing.T) {
 // TestTheUrgentLaneIsStoredFirst holds the storer to the order of the lanes.
 func TestTheUrgentLaneIsStoredFirst(t *testing.T) {
 	b := newBench(t)
-	s := NewStorer(b.bus, b.arena, b.log, []*memory.Pool{b.pool}, nanoClock, nil)
+	s := NewStorer(b.bus, b.slots, b.log, nanoClock, nil)
 	for _, lane := range []event.Lane{event.LaneBatch, event.LaneTransactional, event.LaneRealtime} {
 		b.bus.Processed[lane].Hand([]event.Ref{b.event(t, uint64(lane), 1)})
 	}
@@ -180,8 +184,8 @@ func TestStepsAllocateNothing(t *testing.T) {
 	if testing.AllocsPerRun(100, func() { r, _ := b.pool.Acquire(100); b.pool.Release(r) }) > 0 {
 		t.Skip("checked builds keep the pool's accounts on the heap")
 	}
-	p := NewProcessor(b.bus, event.LaneRealtime, b.arena, nanoClock)
-	s := NewStorer(b.bus, b.arena, b.log, []*memory.Pool{b.pool}, nanoClock, nil)
+	p := NewProcessor(b.bus, event.LaneRealtime, b.slots, b.chute, nanoClock)
+	s := NewStorer(b.bus, b.slots, b.log, nanoClock, nil)
 	b.log.ids = nil
 	refs := make([]event.Ref, 1)
 	if n := testing.AllocsPerRun(1000, func() {
@@ -200,8 +204,8 @@ func BenchmarkProcessAndStore(b *testing.B) {
 	r := newBench(b)
 	r.log.ids = nil
 	r.log.room = 1 << 62
-	p := NewProcessor(r.bus, event.LaneRealtime, r.arena, nanoClock)
-	s := NewStorer(r.bus, r.arena, r.log, []*memory.Pool{r.pool}, nanoClock, nil)
+	p := NewProcessor(r.bus, event.LaneRealtime, r.slots, r.chute, nanoClock)
+	s := NewStorer(r.bus, r.slots, r.log, nanoClock, nil)
 	refs := make([]event.Ref, 64)
 	for b.Loop() {
 		for i := range refs {

@@ -27,9 +27,9 @@ type Storer struct {
 
 	lanes *[event.Lanes]bus.Lane
 	trays [event.Lanes]tray
-	arena *memory.Arena
+	slots *bus.Slots
+	arena *memory.Arena // the slots': one step nearer
 	log   Log
-	pools []*memory.Pool // by number: where slots go home to
 	trace *metrics.Trace // nil outside a measured run
 }
 
@@ -41,8 +41,8 @@ type tray struct {
 
 // NewStorer empties the bus into the log. Every sample goes to trace unless it
 // is nil.
-func NewStorer(b *bus.Bus, arena *memory.Arena, log Log, pools []*memory.Pool, clock cpu.Clock, trace *metrics.Trace) *Storer {
-	s := &Storer{lanes: &b.Processed, arena: arena, log: log, pools: pools, trace: trace}
+func NewStorer(b *bus.Bus, slots *bus.Slots, log Log, clock cpu.Clock, trace *metrics.Trace) *Storer {
+	s := &Storer{lanes: &b.Processed, slots: slots, arena: slots.Arena, log: log, trace: trace}
 	for i := range s.Stored {
 		s.Stored[i] = Meter{clock: clock, bound: storedBound}
 	}
@@ -78,26 +78,14 @@ func (s *Storer) append(t *tray, meter *Meter) int {
 	done := cpu.Now()
 	for _, r := range stored {
 		h := s.arena.At(r)
-		meter.note(h.Received, done)
+		meter.note(h.Received, done, done)
 		if s.trace != nil {
 			s.trace.Add(metrics.Sample{ID: h.ID, Intended: h.Intended, Received: h.Received, Processed: h.LeftAt(), Stored: done})
 		}
 	}
 	meter.flush()
-	s.release(stored)
+	s.slots.Return(stored)
 	return len(stored)
-}
-
-// release sends the slots home, each run of one pool's together.
-func (s *Storer) release(refs []event.Ref) {
-	for len(refs) > 0 {
-		n := 1
-		for n < len(refs) && refs[n].Pool() == refs[0].Pool() {
-			n++
-		}
-		s.pools[refs[0].Pool()].Return(refs[:n])
-		refs = refs[n:]
-	}
 }
 
 // Waiting is how many events the log had no room for; the storer's thread's to call.

@@ -1,0 +1,332 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"eventstreamcore/engine"
+	"eventstreamcore/engine/bus"
+	"eventstreamcore/engine/duty"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/store"
+)
+
+// option is one thing that esc serve can be told, under one name in all three
+// places: key in the file, ESC_KEY in the environment, and --flag where it has one.
+type option struct {
+	key    string // with a dot behind its section
+	flag   string
+	value  pflag.Value
+	usage  string
+	secret bool // never shown, and no flag, for others can read those
+}
+
+// variable is the option's name in the environment.
+func (o *option) variable() string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(o.key, ".", "_"))
+}
+
+const variablePrefix = "ESC_"
+
+// options is the table of what can be told, in the order of the file.
+func (s *settings) options() []option {
+	e := &s.engine
+	return append([]option{
+		{key: "data", flag: "data", value: text(&s.data), usage: "folder for the log and the dead letters (required)"},
+		{key: "topics", flag: "topics", value: text(&s.topics), usage: "file of topic:PRIORITY lines, read again on SIGHUP; empty: frames keep their priorities"},
+		{key: "drain", flag: "drain", value: span(&e.Drain), usage: "how long to store what was taken in after the signal to stop: above 0 to 1m"},
+
+		{key: "tcp.addr", flag: "addr", value: address(&e.TCP.Address), usage: "TCP address for frames, HOST:PORT"},
+		{key: "tcp.insecure", flag: "insecure", value: truth(&e.TCP.Insecure), usage: "listen off loopback, where anyone may then publish"},
+		{key: "tcp.connections", value: count(&e.TCP.Limits.Connections), usage: "connections at once: 1 to 16000"},
+		{key: "tcp.per_address", value: count(&e.TCP.Limits.PerAddress), usage: "connections at once from one address: at least 1"},
+		{key: "tcp.first_frame", value: span(&e.TCP.Limits.FirstFrame), usage: "from accept to the first whole frame"},
+		{key: "tcp.completion", value: span(&e.TCP.Limits.Completion), usage: "from a frame's first byte to its last"},
+		{key: "tcp.silence", value: span(&e.TCP.Limits.Silence), usage: "between two frames; on loopback there is no such bound"},
+
+		{key: "threads.plan", flag: "plan", value: choice(&s.plan, asPlan, same), usage: "fused: all stages on one thread; split: ingest and dispatch on one, the rest on another"},
+		{key: "threads.cpus", flag: "cpus", value: field[[]int]{&s.cpus, asCPUs, cpuList, "cpus"}, usage: "CPUs to pin the plan's threads to, as 1 or 0,1; empty: the kernel places them"},
+		{key: "threads.idle", flag: "idle", value: choice(&s.idle, duty.ParseIdle, duty.Idle.String), usage: "when idle: park (no CPU), or spin (lowest latency, a whole CPU for each thread)"},
+
+		{key: "log.mode", flag: "mode", value: choice(&e.Log.Mode, store.ParseMode, store.Mode.String), usage: "when the log is synced: group (before each answer of durable), interval, os (never)"},
+		{key: "log.interval", value: span(&e.Log.Interval), usage: "between syncs in mode interval: 100us to 1m"},
+		{key: "log.segment", flag: "segment", value: size(&e.Log.SegmentBytes), usage: "size of a segment: 1MiB to 64GiB"},
+		{key: "log.group_events", value: count(&e.Log.GroupEvents), usage: "events written and synced at once, at the most: 1 to 65536"},
+		{key: "log.group_bytes", value: size(&e.Log.GroupBytes), usage: "and their size: 4KiB to 16MiB"},
+		{key: "log.retain_bytes", value: size(&e.Log.RetainBytes), usage: "oldest segments go when the log is larger; 0 keeps all"},
+		{key: "log.retain_age", value: span(&e.Log.RetainAge), usage: "segments go when their last event is older; 0s keeps all"},
+		{key: "log.check_bytes", value: size(&e.Log.CheckBytes), usage: "how much of the log's end is verified at the start"},
+		{key: "log.scrub_rate", value: size(&e.Log.ScrubRate), usage: "a second, at which old segments are verified again; 0 never"},
+
+		{key: "pool.slots_256b", value: count(&e.Pool[0].Count), usage: "slots for events of up to 256 bytes with their header, for each way in: 1 to 16777216"},
+		{key: "pool.slots_2kib", value: count(&e.Pool[1].Count), usage: "of up to 2 KiB"},
+		{key: "pool.slots_64kib", value: count(&e.Pool[2].Count), usage: "of up to 64 KiB"},
+		{key: "pool.slots_1mib", value: count(&e.Pool[3].Count), usage: "of up to a whole frame, 1 MiB"},
+	}, slices.Concat(s.pressureOptions(), s.alertOptions(), s.adminOptions())...)
+}
+
+// pressureOptions are those of lanes, and of what happens when they fill up.
+func (s *settings) pressureOptions() (options []option) {
+	e := &s.engine
+	for lane := range event.Lane(event.Lanes) {
+		options = append(options, option{key: "lanes." + lane.String(), value: count(&e.Lanes[lane]), usage: "events in the lane: a power of two from 64 to 16777216"})
+	}
+	for lane := range event.Lane(event.Lanes) {
+		options = append(options, option{key: "overflow." + lane.String(), value: choice(&e.Overflow[lane], bus.ParsePolicy, bus.Policy.String),
+			usage: "what becomes of datagrams and of what is published in the process when the lane is full: BLOCK_PRODUCER, DROP_OLD or DROP_NEW"})
+	}
+	t := &e.Control
+	return append(options,
+		option{key: "control.max_queue_depth", value: count(&t.MaxQueueDepth), usage: "events in one lane that count as full, where it holds as many: 1 to 16777216"},
+		option{key: "control.max_drop_rate", value: percent(&t.MaxDropRate), usage: "percent of events dropped against anyone's will at which transactions pause: above 0 to 20"},
+		option{key: "control.max_latency_ms", value: milliseconds(&t.MaxLatency), usage: "from received to processed, beyond which the engine says that it is late: 1 to 60000"},
+		option{key: "control.min_events_for_evaluation", value: count64(&t.MinEvents), usage: "events a second that a drop rate needs to count: 1 to 1000000000"},
+		option{key: "control.recovery_factor", value: real(&t.RecoveryFactor), usage: "share of a state's bound under which it is left again: 0.1 to 1"},
+		option{key: "dead.dir", value: text(&e.Dead.Dir), usage: "folder of the dead letters; empty: dead in the data folder"},
+		option{key: "dead.depth", value: count(&e.Dead.Depth), usage: "dead letters that may wait to be written: a power of two from 64 to 65536; one more is only counted"},
+		option{key: "dead.retain_bytes", value: size(&e.Dead.RetainBytes), usage: "oldest dead letters go when their log is larger: 2MiB to 1TiB"},
+		option{key: "dedup.memory", value: size(&e.Dedup.Bytes), usage: "memory of transactions' ids, 8 bytes each: a power of two from 128KiB to 64GiB"},
+		option{key: "dedup.window", value: span(&e.Dedup.Window), usage: "how long an id is remembered: 1s to 24h"},
+		option{key: "windows.span", value: span(&e.Windows.Span), usage: "aggregate batch events by topic in windows of 100ms to 1h, each with a result that is an event; 0s does not"},
+		option{key: "windows.topics", value: count(&e.Windows.Topics), usage: "topics that a window tells apart, of 1.5 KiB each: 1 to 65536; what is beyond shares one result"},
+		option{key: "windows.fold", value: truth(&e.Windows.Fold), usage: "store the results instead of the events"},
+	)
+}
+
+func (s *settings) alertOptions() []option {
+	return []option{
+		{key: "alerts.topics", value: field[[]string]{&s.alerts.topics, asList, joined, "list"}, usage: "patterns, as [alarms/#, +/fire], of whose REALTIME events somebody is told; empty: of none"},
+		{key: "alerts.log", value: truth(&s.alerts.log), usage: "by a line in the log"},
+		{key: "alerts.webhook", value: text(&s.alerts.webhook), usage: "and by a POST of JSON to this URL; empty: to none. Who answers slowly misses some", secret: true},
+	}
+}
+
+func (s *settings) adminOptions() []option {
+	return []option{
+		{key: "admin.addr", flag: "admin", value: address(&s.admin.Address), usage: "address for metrics, health, state and the live page, HOST:PORT; empty: none"},
+		{key: "admin.token", value: text(&s.admin.Token), usage: "what the admin port asks for, 16 to 1024 bytes; empty: who is on this machine may look, nobody may change anything", secret: true},
+		{key: "admin.token_file", flag: "admin-token-file", value: text(&s.tokenFile), usage: "file that holds the token, instead"},
+	}
+}
+
+// field is a pflag.Value for a T, and what may stand for it in the file.
+type field[T any] struct {
+	at     *T
+	parse  func(string) (T, error)
+	format func(T) string
+	kind   string // the flag's type in help, and the key of kinds
+}
+
+func (f field[T]) Set(text string) error {
+	v, err := f.parse(text)
+	if err == nil {
+		*f.at = v
+	}
+	return err
+}
+
+func (f field[T]) String() string {
+	if f.at == nil { // a zero value, which pflag makes to compare with
+		return ""
+	}
+	return f.format(*f.at)
+}
+
+func (f field[T]) Type() string { return f.kind }
+
+func same(s string) string { return s }
+
+func text(at *string) pflag.Value {
+	return field[string]{at, func(s string) (string, error) { return s, nil }, same, "string"}
+}
+
+// choice is a word of a few.
+func choice[T any](at *T, parse func(string) (T, error), format func(T) string) pflag.Value {
+	return field[T]{at, parse, format, "name"}
+}
+
+func address(at *string) pflag.Value {
+	return field[string]{at, func(s string) (string, error) {
+		if s == "" {
+			return "", nil
+		}
+		if _, _, err := net.SplitHostPort(s); err != nil {
+			return "", fmt.Errorf("%q is no HOST:PORT: write it as 127.0.0.1:9000 or [::1]:9000", s)
+		}
+		return s, nil
+	}, same, "address"}
+}
+
+func truth(at *bool) pflag.Value {
+	return field[bool]{at, func(s string) (bool, error) {
+		switch s {
+		case "true":
+			return true, nil
+		case "false":
+			return false, nil
+		}
+		return false, fmt.Errorf("%q is not true or false", s)
+	}, strconv.FormatBool, "bool"}
+}
+
+func count(at *int) pflag.Value {
+	return field[int]{at, func(s string) (int, error) {
+		n, err := strconv.Atoi(s)
+		if errors.Is(err, strconv.ErrRange) {
+			return 0, fmt.Errorf("%s is out of range", s)
+		} else if err != nil {
+			return 0, fmt.Errorf("%q is no whole number", s)
+		}
+		return n, nil
+	}, strconv.Itoa, "int"}
+}
+
+func count64(at *uint64) pflag.Value {
+	return field[uint64]{at, func(s string) (uint64, error) {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%q is no whole number of 0 or more", s)
+		}
+		return n, nil
+	}, func(n uint64) string { return strconv.FormatUint(n, 10) }, "int"}
+}
+
+func asReal(s string) (float64, error) {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no number", s)
+	}
+	return v, nil
+}
+
+func showReal(v float64) string { return strconv.FormatFloat(v, 'g', 10, 64) }
+
+func real(at *float64) pflag.Value { return field[float64]{at, asReal, showReal, "float"} }
+
+// percent is a share, told and shown a hundredfold.
+func percent(at *float64) pflag.Value {
+	return field[float64]{at, func(s string) (float64, error) {
+		v, err := asReal(s)
+		return v / 100, err
+	}, func(v float64) string { return showReal(100 * v) }, "float"}
+}
+
+func milliseconds(at *time.Duration) pflag.Value {
+	return field[time.Duration]{at, func(s string) (time.Duration, error) {
+		n, err := strconv.ParseInt(s, 10, 32)
+		if err != nil {
+			return 0, fmt.Errorf("%q is no whole number of milliseconds", s)
+		}
+		return time.Duration(n) * time.Millisecond, nil
+	}, func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }, "int"}
+}
+
+func span(at *time.Duration) pflag.Value {
+	return field[time.Duration]{at, func(s string) (time.Duration, error) {
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			return 0, fmt.Errorf("%q is no time: write a number and its unit, as 10ms, 5s or 1h", s)
+		}
+		return d, nil
+	}, shortSpan, "duration"}
+}
+
+// shortSpan drops the zeros that time.Duration prints: 1h, not 1h0m0s.
+func shortSpan(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+var sizeUnits = []struct {
+	name  string
+	bytes int64
+}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+// size is bytes, with or without a unit.
+func size[T int | int64](at *T) pflag.Value {
+	return field[T]{at, func(s string) (T, error) {
+		digits, unit := s, int64(1)
+		for _, u := range sizeUnits {
+			if number, ok := strings.CutSuffix(s, u.name); ok {
+				digits, unit = strings.TrimSpace(number), u.bytes
+			}
+		}
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || n > (1<<63-1)/unit || n < 0 {
+			return 0, fmt.Errorf("%q is no size: write bytes, or a number and KiB, MiB, GiB or TiB", s)
+		}
+		return T(n * unit), nil
+	}, func(n T) string {
+		for _, u := range sizeUnits {
+			if n != 0 && int64(n)%u.bytes == 0 {
+				return strconv.FormatInt(int64(n)/u.bytes, 10) + u.name
+			}
+		}
+		return strconv.FormatInt(int64(n), 10)
+	}, "size"}
+}
+
+// plans are the names of the plans, with the number of their threads.
+var plans = map[string]int{"fused": 1, "split": 2}
+
+func asPlan(name string) (string, error) {
+	if plans[name] == 0 {
+		return "", fmt.Errorf("plan %q: use fused or split", name)
+	}
+	return name, nil
+}
+
+func asCPUs(list string) (cpus []int, err error) {
+	if list == "" {
+		return nil, nil
+	}
+	for _, number := range strings.Split(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(number))
+		if err != nil || n < 0 {
+			return nil, fmt.Errorf("%q is no CPU number: use numbers as in /sys/devices/system/cpu/online", number)
+		}
+		cpus = append(cpus, n)
+	}
+	return cpus, nil
+}
+
+func asList(text string) (items []string, err error) {
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items, nil
+}
+
+func joined(items []string) string { return strings.Join(items, ",") }
+
+func cpuList(cpus []int) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(cpus), "[]"), " ", ",")
+}
+
+// threads makes the plan of its name, CPUs and idling.
+func (s *settings) threads() (engine.Plan, error) {
+	cpus := []int{duty.Unpinned, duty.Unpinned}
+	if len(s.cpus) > 0 && len(s.cpus) != plans[s.plan] {
+		return engine.Plan{}, fmt.Errorf("threads.cpus %s: plan %s has %d thread(s): name as many CPUs (--cpus)", cpuList(s.cpus), s.plan, plans[s.plan])
+	}
+	copy(cpus, s.cpus)
+	if s.plan == "fused" {
+		return engine.Fused(cpus[0], s.idle), nil
+	}
+	return engine.Split(cpus[0], cpus[1], s.idle), nil
+}

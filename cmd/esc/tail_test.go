@@ -1,0 +1,34 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTailShowsNothingThatATerminalObeys(t *testing.T) {
+	const lines = `{"id":"7","received":"2026-01-02T03:04:05.000006Z","priority":"HIGH","topic":"plant/1","payload":"a\u001b[2J\nb"}
+{"lost":3}
+{"id":"8","received":"2026-01-02T03:04:05Z","priority":"LOW","topic":"a b\u0007","bytes":"/wA="}
+`
+	for _, test := range []struct {
+		f    tailFlags
+		want string
+		n    int
+	}{
+		{tailFlags{}, `2026-01-02T03:04:05.000006Z HIGH 7 plant/1 "a\x1b[2J\nb"` + "\n" + `2026-01-02T03:04:05.000000Z LOW 8 "a b\a" "\xff\x00"` + "\n", 2},
+		{tailFlags{count: 1}, `2026-01-02T03:04:05.000006Z HIGH 7 plant/1 "a\x1b[2J\nb"` + "\n", 1},
+		{tailFlags{json: true, count: 1}, `{"id":"7","received":"2026-01-02T03:04:05.000006Z","priority":"HIGH","topic":"plant/1","payload":"a\u001b[2J\nb"}` + "\n", 1},
+	} {
+		var out, messages strings.Builder
+		n, err := test.f.show(&out, &messages, strings.NewReader(lines))
+		if err != nil || n != test.n || out.String() != test.want {
+			t.Errorf("%+v: %d events, %v\n%swant\n%s", test.f, n, err, out.String(), test.want)
+		}
+		if test.f.count == 0 && messages.String() != "esc: 3 events lost so far: this reader is too slow\nesc: the server has ended\n" {
+			t.Errorf("messages %q", messages.String())
+		}
+	}
+	if _, err := (tailFlags{}).show(&strings.Builder{}, &strings.Builder{}, strings.NewReader("<html>")); err == nil {
+		t.Error("what is no JSON was taken")
+	}
+}

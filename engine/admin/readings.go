@@ -1,0 +1,132 @@
+package admin
+
+import (
+	"runtime"
+	"strconv"
+
+	"eventstreamcore/engine"
+	"eventstreamcore/engine/control"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/wire"
+)
+
+// sink takes readings, with shorthands for the kinds. Labels come as name,
+// value, name, value.
+type sink func(metrics.Reading)
+
+func (emit sink) count(name, help string, value float64, labels ...string) {
+	emit(metrics.Reading{Name: name, Help: help, Kind: metrics.Count, Value: value, Labels: pairs(labels)})
+}
+
+func (emit sink) level(name, help string, value float64, labels ...string) {
+	emit(metrics.Reading{Name: name, Help: help, Kind: metrics.Level, Value: value, Labels: pairs(labels)})
+}
+
+func (emit sink) spread(name, help string, s *metrics.Snapshot, labels ...string) {
+	emit(metrics.Reading{Name: name, Help: help, Kind: metrics.Spread, Spread: s, Labels: pairs(labels)})
+}
+
+func pairs(labels []string) (all []metrics.Label) {
+	for i := 0; i+1 < len(labels); i += 2 {
+		all = append(all, metrics.Label{Name: labels[i], Value: labels[i+1]})
+	}
+	return all
+}
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// read is the engine as a source of readings: first those under the names of the
+// original, which dashboards know, then ours, with the prefix esc_ and in base units.
+func (s *Server) read(to func(metrics.Reading)) {
+	emit, now := sink(to), s.sample()
+	s.readOriginals(emit, now)
+	s.readFlow(emit, now)
+	s.readLanes(emit, now)
+	s.readThreads(emit, now)
+	s.readPlane(emit)
+	emit.level("esc_build_info", "Always 1; the labels tell the build.", 1, "version", s.config.Version, "go", runtime.Version())
+	emit.level("esc_ready", "1 while every thread runs and nobody has asked the engine to stop.", truth(s.running() && !s.stopping.Load()))
+}
+
+func (s *Server) readOriginals(emit sink, now sample) {
+	t := now.totals()
+	emit.count("events_received_total", "Events taken in, by every way.", t.Received)
+	emit.count("events_processed_total", "Events that their lane's processor has let go of.", t.Processed)
+	emit.count("events_dropped_total", "Events given up on, for any reason.", t.Dropped)
+	emit.count("dedup_hits", "Events released because their id had succeeded before.", t.Duplicate)
+	emit.count("backpressure_drops", "Events given up on by order of the control plane, to relieve the engine.", float64(now.stats.Dropped[wire.ReasonBackpressure]))
+	depths := s.engine.Depths()
+	for i := range event.Lane(event.Lanes) {
+		emit.level("queue_depth_"+i.String(), "Events that wait for the processor of the "+i.String()+" lane.", float64(depths[i].Routed))
+		emit.spread("latency_ns_"+i.String(), "Time from received to processed in the "+i.String()+" lane, in nanoseconds.", now.processed[i])
+	}
+}
+
+func (s *Server) readFlow(emit sink, now sample) {
+	stats := now.stats
+	const fates = "Events that have met their fate; received and created together are these and those in flight."
+	for fate, n := range map[string]uint64{"stored": stats.Stored, "captured": stats.Captured, "uncaptured": stats.Uncaptured, "duplicate": stats.Duplicates, "folded": stats.Folded} {
+		emit.count("esc_events_settled_total", fates, float64(n), "fate", fate)
+	}
+	for reason := wire.ReasonNone + 1; reason < wire.Reasons; reason++ {
+		emit.count("esc_events_dropped_total", "Events given up on, those that wait to be written as dead letters included.", float64(stats.Dropped[reason]), "reason", reason.String())
+	}
+	emit.count("esc_events_created_total", "Events that the engine made: results of windows.", float64(stats.Created))
+	emit.count("esc_received_bytes_total", "Bytes of the frames taken in.", float64(stats.Bytes))
+	emit.level("esc_events_in_flight", "Events taken in or made that have not met their fate.", float64(stats.InFlight()))
+	const reached = "The last sequence handed to the kernel (written) and known to be on the disk (durable)."
+	emit.level("esc_log_sequence", reached, float64(stats.Written), "reached", "written")
+	emit.level("esc_log_sequence", reached, float64(stats.Durable), "reached", "durable")
+	const held = "Times that a sender was held back, because a lane was full or a pool had no slot."
+	emit.count("esc_senders_held_total", held, float64(stats.LaneFull), "cause", "lane_full")
+	emit.count("esc_senders_held_total", held, float64(stats.NoSlot), "cause", "no_slot")
+	emit.count("esc_transactions_retried_total", "Attempts at transactions beyond the first.", float64(stats.Retried))
+	emit.count("esc_transactions_unremembered_total", "Transactions that went on without their id being remembered, for want of room.", float64(stats.Crowded))
+	emit.level("esc_dedup_held_seconds", "How long ids are really remembered.", stats.DedupHeld.Seconds())
+	emit.count("esc_handler_errors_total", "Errors of handlers on lanes that do not retry.", float64(stats.Alerted))
+}
+
+func (s *Server) readLanes(emit sink, now sample) {
+	depths := s.engine.Depths()
+	for i := range event.Lane(event.Lanes) {
+		name := i.String()
+		const latency = "Time from received to processed, and from received to stored, in seconds."
+		emit.spread("esc_latency_seconds", latency, now.processed[i], "lane", name, "until", "processed")
+		emit.spread("esc_latency_seconds", latency, now.stored[i], "lane", name, "until", "stored")
+		const missed = "Events processed later than their lane's SLA: late before they were taken up (wait), or after (service)."
+		emit.count("esc_sla_missed_total", missed, float64(now.stats.Queued[i]), "lane", name, "cause", "wait")
+		emit.count("esc_sla_missed_total", missed, float64(now.stats.Missed[i]-min(now.stats.Queued[i], now.stats.Missed[i])), "lane", name, "cause", "service")
+		emit.level("esc_sla_seconds", "The lane's SLA, from received to processed.", engine.SLAs[i].Seconds(), "lane", name)
+		emit.level("esc_queue_depth_events", "Events that wait in the lane, for its processor or behind it for the store.", float64(depths[i].Routed), "lane", name, "before", "processor")
+		emit.level("esc_queue_depth_events", "Events that wait in the lane, for its processor or behind it for the store.", float64(depths[i].Processed), "lane", name, "before", "store")
+		emit.level("esc_queue_capacity_events", "Events that the lane holds.", float64(depths[i].Capacity), "lane", name)
+	}
+}
+
+func (s *Server) readThreads(emit sink, now sample) {
+	for i, task := range now.usage.tasks {
+		t := s.engine.Threads()[i]
+		name := t.Name()
+		emit.level("esc_thread_info", "Always 1; the labels tell the thread's id and the CPU that it is pinned to (-1: none).", 1, "thread", name, "id", strconv.Itoa(t.ID), "cpu", strconv.Itoa(t.CPU()))
+		emit.count("esc_thread_cpu_seconds_total", "CPU time of the engine's thread.", task.cpuSeconds, "thread", name)
+		const switches = "Context switches of the engine's thread: it slept (voluntary), or another was given its CPU."
+		emit.count("esc_thread_context_switches_total", switches, float64(task.voluntary), "thread", name, "kind", "voluntary")
+		emit.count("esc_thread_context_switches_total", switches, float64(task.involuntary), "thread", name, "kind", "involuntary")
+	}
+}
+
+func (s *Server) readPlane(emit sink) {
+	status := s.engine.Plane.Status()
+	for state := range control.State(control.States) {
+		emit.level("esc_pipeline_state", "1 for the state that the engine is in, 0 for the others.", truth(status.Decision.State == state), "state", state.String())
+	}
+	emit.level("esc_pipeline_state_manual", "1 while the state is held by hand.", truth(status.Manual))
+	emit.level("esc_pipeline_depth_ratio", "Depth of the fullest lane against its bound, as last evaluated.", status.Figures.Depth)
+	emit.level("esc_pipeline_drop_ratio", "Events dropped against anyone's will in the last second, as a share of those received.", status.Figures.DropRate)
+}

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"eventstreamcore/engine/bus"
+	"eventstreamcore/engine/control"
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/process"
+	"eventstreamcore/engine/wire"
+)
+
+// controller is the worker that shows the plane how the engine fares, ten times
+// a second, and carries out what it decides.
+type controller struct {
+	plane      *control.Plane
+	thresholds control.Thresholds
+	lanes      *[event.Lanes]bus.Lane
+	stats      func(*Stats) // received and dropped
+	processors *[event.Lanes]*process.Processor
+	orders     *bus.Orders
+	clock      cpu.Clock
+	log        *slog.Logger
+
+	began time.Time // at the counter's first
+	first cpu.Ticks
+	due   cpu.Ticks
+	last  control.Decision
+	ended atomic.Bool // the engine stops: what is in it is to come out
+}
+
+func (e *Engine) newController() *controller {
+	return &controller{
+		plane: e.Plane, thresholds: e.cfg.Control, lanes: &e.bus.Routed, stats: e.pressure, processors: &e.processors,
+		orders: &e.orders, clock: e.cfg.Clock, log: e.cfg.Logger, began: time.Now(), first: cpu.Now(),
+	}
+}
+
+// pressure is what of the figures a plane wants.
+func (e *Engine) pressure(s *Stats) {
+	e.fates(s)
+	e.arrivals(s)
+}
+
+// Step evaluates when it is due. It reports no work: a thread need not stay
+// awake for it.
+func (c *controller) Step(now cpu.Ticks) int {
+	if now < c.due {
+		return 0
+	}
+	c.due = now + c.clock.Ticks(control.Every.Nanoseconds())
+	c.obey(c.plane.Step(c.sample(now)))
+	return 0
+}
+
+// sample is what the plane is to judge. Dropped are those that found a lane
+// full: never those that an order gave up on.
+func (c *controller) sample(now cpu.Ticks) control.Sample {
+	var stats Stats
+	c.stats(&stats)
+	s := control.Sample{
+		Now:      c.began.Add(time.Duration(c.clock.Ns(now - c.first))),
+		Received: stats.Received,
+		Dropped:  stats.Dropped[wire.ReasonQueueFull],
+	}
+	for i := range c.lanes {
+		s.Depth = max(s.Depth, c.thresholds.Depth(c.lanes[i].Len(), c.lanes[i].Cap()))
+		s.Latency = max(s.Latency, c.processors[i].Meter.Peak())
+	}
+	return s
+}
+
+func (c *controller) obey(d control.Decision) {
+	if c.ended.Load() {
+		c.orders.Give(bus.Order{})
+		return
+	}
+	if d == c.last {
+		return
+	}
+	c.orders.Give(bus.Order{Least: d.Least, PauseTransactions: d.PauseTransactions})
+	c.tell(d)
+	c.last = d
+}
+
+// tell logs a transition with the figures that caused it.
+func (c *controller) tell(d control.Decision) {
+	s := c.plane.Status()
+	if d.State != c.last.State {
+		f := s.Figures
+		c.log.Warn("pipeline state", "from", c.last.State.String(), "to", d.State.String(), "by_hand", s.Manual,
+			"depth", f.Depth, "drop_rate", f.DropRate, "received", f.Received, "dropped", f.Dropped)
+	}
+	if d.MoreWorkers && !c.last.MoreWorkers {
+		c.log.Info("no spare CPU for more workers: each lane keeps the one that the plan gives it")
+	}
+	if d.Late && !c.last.Late {
+		c.log.Warn("events are processed late", "worst", time.Duration(s.Figures.LatencyNs), "max", c.thresholds.MaxLatency)
+	}
+}
