@@ -132,7 +132,7 @@ func (f *File) Step(now cpu.Ticks) int {
 // finish notes when nothing more is to come.
 func (f *File) finish() {
 	over := f.ended || f.stopping.Load()
-	if over && (len(f.data) == f.held || f.failure.Load() != nil) && f.intake.Waiting() == 0 {
+	if over && len(f.data) == f.held && f.intake.Waiting() == 0 {
 		f.done.Store(true)
 	}
 }

@@ -149,6 +149,28 @@ func TestFileIsFollowed(t *testing.T) {
 		t.Errorf("%d replaced, %d truncated", c.Replaced.Load(), c.Truncated.Load())
 	}
 
+	t.Log("a line that is too long ends with its file")
+	r.write(t, strings.Repeat("x", 2*wire.MaxBody))
+	r.expect(t)
+	must(t, os.Rename(r.path, old))
+	r.write(t, "not it\n")
+	r.expect(t, "not it")
+
+	t.Log("the longest line, and its end in two parts")
+	longest := strings.Repeat("x", wire.MaxBody-wire.HeadV1-len("lines"))
+	r.write(t, longest+"\r")
+	r.expect(t)
+	r.write(t, "\n")
+	r.expect(t, longest)
+
+	t.Log("it looks again only after a while")
+	r.write(t, "soon\n")
+	r.file.Step(r.now)
+	if r.file.Step(r.now) != 0 {
+		t.Error("it looked at once")
+	}
+	r.expect(t, "soon")
+
 	r.file.Stop()
 	r.write(t, "too late\n")
 	r.expect(t)
@@ -222,6 +244,13 @@ func TestFileOfFrames(t *testing.T) {
 	stream, want := frames(t, 60)
 	half := len(stream) / 2
 	r := follow(t, string(stream[:half]), asFrames)
+	r.file.Step(r.now)
+	r.file.Step(r.now)
+	for _, e := range r.drain(t) {
+		if r.events = append(r.events, e); e.header.Flags != 0 || e.header.Answer != 0 {
+			t.Fatalf("flags %#x, question %d", e.header.Flags, e.header.Answer)
+		}
+	}
 	got := r.rest(t)
 	r.write(t, string(stream[half:]))
 	if got = append(got, r.rest(t)...); !slices.Equal(got, want) {
@@ -266,6 +295,20 @@ func TestFileHoldsBack(t *testing.T) {
 	}
 	if !r.file.Drained() {
 		t.Error("not drained at the end")
+	}
+}
+
+// TestFileIsNotDrainedTooSoon: the last events may wait for the lane.
+func TestFileIsNotDrainedTooSoon(t *testing.T) {
+	r := follow(t, strings.Repeat("line\n", 266), func(i *Input) { i.Follow = false })
+	for range 20 {
+		r.file.Step(r.now)
+	}
+	if r.file.Drained() || r.intake.Waiting() != 10 {
+		t.Errorf("drained %v with %d events waiting", r.file.Drained(), r.intake.Waiting())
+	}
+	if n := len(r.rest(t)); n != 266 || !r.file.Drained() {
+		t.Errorf("%d lines, drained %v", n, r.file.Drained())
 	}
 }
 

@@ -20,7 +20,6 @@ import (
 // Bounds of a Step.
 const (
 	readSize   = 256 << 10 // bytes a read: shorter ones fight the sender for the socket's lock
-	stepFrames = 256       // frames a Step: about as many microseconds as the other stages' Steps take
 	pollReads  = 8         // reads between two polls while some connection always has more
 	pollEvents = 128       // events a poll
 	lastReads  = 32        // reads a connection after Stop: more than both ends' kernels hold of it
