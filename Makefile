@@ -6,6 +6,10 @@ SHELL := bash
 
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
+# How long the soak goes on.
+DURATION ?= 10m
+# The side of a comparison that OLD is held against.
+NEW ?= results/latest
 # The systems that are vetted and built beside this one.
 SYSTEMS := linux/arm64 linux/riscv64 darwin/arm64 windows/amd64
 # No commit is stamped into the binary outside a checkout.
@@ -45,10 +49,28 @@ bench-quick: build ## every workload, briefly: under a minute
 bench-all: build ## every workload and its verdict: under six minutes
 	@bin/esc bench --out results
 
+report: build ## the page about the newest results: prints where it lies
+	@bin/esc report
+
+compare: build ## what changed from OLD to NEW (the newest results), and whether it is real
+	@bin/esc compare $(or $(OLD),$(error make compare OLD=results/DIR)) $(NEW)
+
+gate: build ## measure, hold it against BASELINE, fail on a confirmed regression
+	@bin/esc gate --baseline $(or $(BASELINE),$(error make gate BASELINE=results/DIR))
+
+probe: build ## what this machine is: topology, floors, noise, fitness
+	@bin/esc probe all
+
+numa-vm: ## placement tested in guests with several memory nodes (needs qemu)
+	@scripts/numa-vm
+
+soak: ## the long checks for DURATION (10m), with their seeds printed
+	ESC_SOAK=$(DURATION) go test -count=1 -p 1 -timeout 0 -v $$(grep -rl --include='*_test.go' 'ESC_SOAK' . | xargs -r dirname | sort -u)
+
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's|/[^/]*:func | |' | while read -r dir name; do echo "$$dir $$name"; go test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) "$$dir"; done
 
 clean: ## remove bin/, and results/ but for what is committed
 	@rm -rf bin; git clean -fdXq results 2>/dev/null || true
 
-.PHONY: help build test vet lint unit race systems proofs bench-quick bench-all fuzz clean
+.PHONY: help build test vet lint unit race systems proofs bench-quick bench-all report compare gate probe numa-vm soak fuzz clean

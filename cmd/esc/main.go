@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -49,7 +50,13 @@ func usage(format string, args ...any) error {
 	return exit(exitUsage, fmt.Errorf(format, args...))
 }
 
-func main() { os.Exit(run(os.Args[1:])) }
+// main keeps the process's first thread to itself: a pinned goroutine that
+// landed on it would leave /proc/self pinned for good, and with it what every
+// later reader takes for the process's own mask.
+func main() {
+	runtime.LockOSThread()
+	os.Exit(run(os.Args[1:]))
+}
 
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
