@@ -177,11 +177,12 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 	if own.Loads = loads(outcomes); own.Loads != nil {
 		own.Notes = append(own.Notes, kneeNote(own.Loads))
 	}
-	if slices.ContainsFunc(own.Trials, func(t record.Trial) bool { return len(t.Values) > 0 || t.Invalid != "" }) {
+	spans := spansOf(outcomes)
+	if slices.ContainsFunc(own.Trials, func(t record.Trial) bool { return len(t.Values) > 0 || t.Invalid != "" && spans == nil }) {
 		b.judge(&own, c.Targets)
 		rows = append(rows, own)
 	}
-	for i, span := range spansOf(outcomes) {
+	for i, span := range spans {
 		row := base
 		row.Params = append(slices.Clone(base.Params), record.Param{Key: "span", Value: span.Name})
 		row.Placed = own.Placed

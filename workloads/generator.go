@@ -46,12 +46,18 @@ type pacedRun struct {
 	err    error
 }
 
-// paceSlack is how much longer than its schedule, as a share, a run may take and
-// still count as one at that rate.
-const paceSlack = 0.05
+// A run counts as one at its rate if it takes longer than its schedule by at most
+// a share, or by one of the gaps that a host tears into it: what was due then
+// went late, and its latency counts from when it was due.
+const (
+	paceSlack = 0.05
+	paceGap   = 10 * time.Millisecond
+)
 
 // kept reports whether events were taken at the rate at which they were due.
-func (p pacedRun) kept() bool { return float64(p.took) <= (1+paceSlack)*float64(p.wanted) }
+func (p pacedRun) kept() bool {
+	return p.took-p.wanted <= max(time.Duration(paceSlack*float64(p.wanted)), paceGap)
+}
 
 // judge says why the run does not count: a generator that falls behind by its
 // own doing, more than by the engine's, measures itself.
@@ -60,7 +66,7 @@ func (p pacedRun) judge() string {
 	case p.err != nil:
 		return p.err.Error()
 	case !p.kept() && p.own > (p.took-p.wanted)/2:
-		return fmt.Sprintf("the generator took %v for a schedule of %v and was itself late for %v", p.took, p.wanted, p.own)
+		return fmt.Sprintf("the generator itself fell %v behind its schedule of %v", (p.took - p.wanted).Round(time.Millisecond), p.wanted.Round(time.Millisecond))
 	}
 	return ""
 }

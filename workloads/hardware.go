@@ -62,7 +62,7 @@ func (b *Bench) transfers(h *Hardware, t *topology.Topology, e Effort) error {
 	if err != nil {
 		return err
 	}
-	m := record.Matrix{Name: "core to core, one way", Unit: "ns", From: "CPU", To: "CPU", Rows: names(x.Matrix.CPUs), Columns: names(x.Matrix.CPUs),
+	m := record.Matrix{Name: "core-to-core one way", Unit: "ns", From: "CPU", To: "CPU", Rows: names(x.Matrix.CPUs), Columns: names(x.Matrix.CPUs),
 		How: "Half the median round trip of one cache line between two pinned threads that spin on it."}
 	if x.Sampled {
 		m.How += " Not every pair was measured."
@@ -83,7 +83,7 @@ func (b *Bench) nodes(h *Hardware, t *topology.Topology, e Effort) error {
 	}
 	sizes := probes.CurveSizes(largestCache(t))
 	beyond := sizes[len(sizes)-1:]
-	m := record.Matrix{Name: "node to memory", Unit: "ns", From: "CPU", To: "node", Rows: names(from), Columns: names(memory),
+	m := record.Matrix{Name: "node-to-memory access", Unit: "ns", From: "CPU", To: "node", Rows: names(from), Columns: names(memory),
 		How: fmt.Sprintf("One dependent load in random order over %d MiB, beyond every cache, in memory bound to the node and read back.", beyond[0]>>20)}
 	for _, on := range from {
 		line := make([]float64, len(memory))

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"fmt"
+	"time"
 
 	"eventstreamcore/engine"
 	"eventstreamcore/engine/duty"
@@ -103,7 +104,7 @@ func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
 		}
 		out.Trial = record.Trial{N: int64(n), Invalid: wrong}
 		if wrong == "" && !run.kept() {
-			out.Invalid = fmt.Sprintf("a schedule of %v took %v", run.wanted, run.took)
+			out.Invalid = fmt.Sprintf("the engine took %v for a schedule of %v", run.took.Round(time.Millisecond), run.wanted.Round(time.Millisecond))
 		}
 		out.Placed = p.placed()
 		if wrong == "" {

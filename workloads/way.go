@@ -118,8 +118,8 @@ func (c *course) spans(processed, stored []string) []Span {
 	return all
 }
 
-// An interval of a trial is at least so long that it bears out a P99 at the
-// rates used here; a long trial has no more than some.
+// A trial is parted into intervals of one length, at least so long that they
+// bear out a P99 at the rates used here, and not too many of them.
 const (
 	intervalLeast = 10_000_000 // ns
 	intervalsMost = 16
@@ -128,15 +128,17 @@ const (
 // intervals is the whole latency over the time of the trial, by when events
 // were due. StartNs is after the trial's first.
 func (c *course) intervals() (list []record.Interval) {
-	length := max(intervalLeast, (c.due[len(c.due)-1]+intervalsMost)/intervalsMost)
+	total := c.due[len(c.due)-1] + 1
+	parts := min(max(total/intervalLeast, 1), intervalsMost)
+	length := (total + parts - 1) / parts
 	hist := newHistogram()
 	for i, w := range c.ways {
 		recordLatency(hist, w.whole())
-		slot := c.due[i] / length
-		if i+1 < len(c.ways) && c.due[i+1]/length == slot {
+		part := c.due[i] / length
+		if i+1 < len(c.ways) && c.due[i+1]/length == part {
 			continue
 		}
-		list = append(list, newInterval(hist, slot*length, length))
+		list = append(list, newInterval(hist, part*length, length))
 		hist.Reset()
 	}
 	return list

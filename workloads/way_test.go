@@ -84,7 +84,7 @@ func TestLegsOfARealRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(wrong, "generator took") {
+		if strings.Contains(wrong, "generator itself") {
 			continue // a busy machine
 		}
 		if wrong != "" {
@@ -128,8 +128,8 @@ func TestIntervalsHoldEveryEvent(t *testing.T) {
 			t.Errorf("its histogram holds %v events: %v", in.Count, err)
 		}
 	}
-	if len(list) != 10 || count != 10_000 {
-		t.Errorf("%d intervals of %d events, want 10 of 10000", len(list), count)
+	if len(list) != 9 || count != 10_000 { // the last event is due a little before 100 ms
+		t.Errorf("%d intervals of %d events, want 9 of 10000", len(list), count)
 	}
 	c.due[len(c.due)-1] = int64(time.Minute)
 	if n := len(c.intervals()); n > intervalsMost {
@@ -181,12 +181,14 @@ func checkPercentiles(t *testing.T, trial record.Trial) {
 }
 
 func TestGeneratorIsJudgedByItsOwnLateness(t *testing.T) {
-	const s = time.Second
+	const s, ms = time.Second, time.Millisecond
 	for _, c := range []struct {
 		run   pacedRun
 		valid bool
 	}{
 		{pacedRun{took: s, wanted: s}, true},
+		{pacedRun{took: 30 * ms, wanted: 21 * ms, own: 9 * ms}, true}, // one gap of the host's
+		{pacedRun{took: 30 * ms, wanted: 19 * ms, own: 9 * ms}, false},
 		{pacedRun{took: s, wanted: s, own: s / 2}, true},           // late, and it caught up
 		{pacedRun{took: 2 * s, wanted: s, own: s / 10}, true},      // the engine took no more
 		{pacedRun{took: 2 * s, wanted: s, own: 9 * s / 10}, false}, // it measured itself

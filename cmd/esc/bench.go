@@ -35,7 +35,9 @@ func newBenchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure every stage, judge it against its target, and keep the results",
 		Long: `Measure every stage, judge it against its target, and keep the results in
-OUT/<UTC>_<host>_<commit>, with OUT/latest pointing there.
+OUT/<UTC>_<host>_<commit>, with OUT/latest pointing there: report.html is the page
+to open. Without --run the machine itself is measured first, before any workload
+runs on it.
 
 Exit codes: 0 nothing failed, 1 a target was missed on a host that could be
 trusted, 3 a run was invalid or could not be measured, 4 with --strict when the
@@ -115,11 +117,24 @@ func bench(c *cobra.Command, f benchFlags) error {
 	if err != nil {
 		return fmt.Errorf("keeping the results: %w", err)
 	}
+	if err := writePage(dir); err != nil {
+		return fmt.Errorf("results are in %s, without their page: %w", dir, err)
+	}
 	if err := show(c, f, run); err != nil {
 		return err
 	}
 	fmt.Fprintf(progress, "results in %s\n", dir)
 	return verdict(run, f.strict)
+}
+
+// writePage makes the page about the results in dir, there.
+func writePage(dir string) error {
+	dirs := []string{dir}
+	runs, err := reports.LoadAll(dirs)
+	if err != nil {
+		return err
+	}
+	return replace(pagePath(dirs), func(w io.Writer) error { return reports.HTML(w, runs) })
 }
 
 // measure prepares the machine, checks the ruler, runs the workloads and checks
