@@ -1,4 +1,4 @@
-// Package ingest is how events come in: over TCP, and by a call from the same
+// Package ingest is how events come in: over TCP and UDP, from files, and by a call from the same
 // process.
 //
 // It takes the position that nothing taken in is ever dropped here: when no
@@ -133,10 +133,7 @@ func (in *Intake) enter(r event.Ref, h *event.Header, f *wire.Frame, a Arrival) 
 	}
 	h.Intended, h.Received, h.Left, h.Answer = f.Intended, a.Received, 0, a.Answer
 	h.Sequence, h.Wall, h.ID = 0, in.receivedNs, f.ID
-	priority := f.Priority
-	if in.Topics != nil {
-		priority = in.raise(f.Priority, h.Topic(), a.Memo)
-	}
+	priority := in.effective(f.Priority, h.Topic(), a.Memo)
 	h.Type, h.Priority, h.Flags, h.Origin, h.Reason = event.TypeEvent, priority, f.Flags, a.Origin, 0
 	if f.Version != wire.V2 {
 		h.ID = in.number()
@@ -149,8 +146,11 @@ func (in *Intake) enter(r event.Ref, h *event.Header, f *wire.Frame, a Arrival) 
 	in.bytes += uint64(f.Size())
 }
 
-// raise is the effective priority of an event of that topic.
-func (in *Intake) raise(p event.Priority, name []byte, memo *topic.Memo) event.Priority {
+// effective is the priority of an event of that topic that claims p.
+func (in *Intake) effective(p event.Priority, name []byte, memo *topic.Memo) event.Priority {
+	if in.Topics == nil {
+		return p
+	}
 	t := in.Topics.Load()
 	if t == nil {
 		return p

@@ -37,18 +37,17 @@ type Counts struct {
 	Complaints metrics.Counter                // log lines held back by the rate limit
 }
 
-// Gate is how the stages behind hold producers back. Any goroutine may set it.
-type Gate struct {
-	Hold   atomic.Bool // read nothing: a lane behind is nearly full
-	Paused atomic.Bool // take no MEDIUM event: frames that ask are answered paused, other clients wait
-}
-
 // TCP listens for frames and hands accepted connections to its workers.
 type TCP struct {
 	Workers []*Worker
 	Address netip.AddrPort // where it really listens
-	Gate    Gate
-	Counts  Counts // the acceptor's: Accepted, Refused
+
+	// Orders are the controller's, nil is none: while transactions pause, no
+	// MEDIUM event is taken; frames that ask are answered paused, and the
+	// connections of others are set aside. To be set before the workers are stepped.
+	Orders *bus.Orders
+
+	Counts Counts // the acceptor's: Accepted, Refused
 
 	config     Config
 	listener   *net.TCPListener

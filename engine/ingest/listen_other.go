@@ -44,7 +44,7 @@ func (t *TCP) accept() {}
 // UDPCounts are those of no datagrams.
 func (w *Worker) UDPCounts() *UDPCounts { return nil }
 
-func (w *Worker) listenUDP(*net.UDPConn, Datagrams) error { return cpu.ErrUnsupported }
+func (w *Worker) listenUDP(*net.UDPConn, Datagrams, *Intake) error { return cpu.ErrUnsupported }
 
 func sharePort(uintptr) error { return cpu.ErrUnsupported }
 

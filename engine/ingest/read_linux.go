@@ -84,7 +84,9 @@ func (w *Worker) parse() (frames int) {
 		w.at += n
 		frames++
 	}
-	w.goOn(frames)
+	if w.held && frames > 0 {
+		w.held, w.heldUntil = false, cpu.Now()
+	}
 	return frames
 }
 
@@ -93,13 +95,6 @@ func (w *Worker) hold() {
 	if !w.held {
 		w.held = true
 		w.Counts.Held.Add(1)
-	}
-}
-
-// goOn notes that there was room again, if there was work.
-func (w *Worker) goOn(work int) {
-	if w.held && work > 0 {
-		w.held, w.heldUntil = false, cpu.Now()
 	}
 }
 

@@ -58,7 +58,7 @@ func (w *Worker) objection(c *conn, asks bool) wire.Reason {
 		return wire.ReasonPriority
 	case asks && (wire.LevelOf(f.Flags) > w.tcp.config.Promise.Level || len(w.answers) == 0):
 		return wire.ReasonUnavailable
-	case w.paused && f.Priority.Lane() == event.LaneTransactional:
+	case w.paused && w.intake.effective(f.Priority, f.Topic, w.arrival.Memo).Lane() == event.LaneTransactional:
 		return wire.ReasonPaused
 	}
 	return wire.ReasonNone
@@ -152,7 +152,7 @@ func (w *Worker) park(c *conn) bool {
 	return true
 }
 
-// pause notes the gate's word; when a pause ends, the parked go on.
+// pause notes the order; when a pause ends, the parked go on.
 func (w *Worker) pause(paused bool) {
 	if w.paused = paused; paused {
 		return

@@ -57,10 +57,15 @@ type UDPCounts struct {
 }
 
 // ListenUDP opens a datagram port beside the TCP one, with a socket for each
-// worker, and says where it listens. To be called before the workers are stepped.
-func (t *TCP) ListenUDP(d Datagrams) (netip.AddrPort, error) {
+// worker, and says where it listens. It takes an intake for each worker, not the
+// one that it has: datagrams may be dropped where a TCP sender is held, so they
+// need a lane of their own. To be called before the workers are stepped.
+func (t *TCP) ListenUDP(d Datagrams, intakes ...*Intake) (netip.AddrPort, error) {
 	if err := d.Validate(); err != nil {
 		return netip.AddrPort{}, fmt.Errorf("UDP port: %w", err)
+	}
+	if len(intakes) != len(t.Workers) {
+		return netip.AddrPort{}, fmt.Errorf("UDP port: %d intakes for %d workers", len(intakes), len(t.Workers))
 	}
 	resolved, err := net.ResolveUDPAddr("udp", d.Address)
 	if err != nil {
@@ -69,7 +74,7 @@ func (t *TCP) ListenUDP(d Datagrams) (netip.AddrPort, error) {
 	if !resolved.IP.IsLoopback() && !d.Insecure {
 		return netip.AddrPort{}, fmt.Errorf("UDP port %s is not on loopback, where anyone could publish, for UDP has no tokens: listen on 127.0.0.1, or say --insecure", d.Address)
 	}
-	address, err := t.bindUDP(resolved.AddrPort(), d)
+	address, err := t.bindUDP(resolved.AddrPort(), d, intakes)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return address, fmt.Errorf("UDP port %s is in use: stop what listens there, or choose another address with --udp: %w", address, err)
 	}
@@ -82,7 +87,7 @@ func (t *TCP) ListenUDP(d Datagrams) (netip.AddrPort, error) {
 // bindUDP opens the workers' sockets. Several share the port, which any other
 // process of this user could then join; so whether it is free is asked first,
 // with a socket that does not share.
-func (t *TCP) bindUDP(address netip.AddrPort, d Datagrams) (netip.AddrPort, error) {
+func (t *TCP) bindUDP(address netip.AddrPort, d Datagrams, intakes []*Intake) (netip.AddrPort, error) {
 	shared := len(t.Workers) > 1
 	first, err := openUDP(address, false)
 	if err != nil {
@@ -90,17 +95,17 @@ func (t *TCP) bindUDP(address netip.AddrPort, d Datagrams) (netip.AddrPort, erro
 	}
 	address = first.LocalAddr().(*net.UDPAddr).AddrPort() // the port chosen is the one for all
 	if !shared {
-		return address, errors.Join(t.Workers[0].listenUDP(first, d), first.Close())
+		return address, errors.Join(t.Workers[0].listenUDP(first, d, intakes[0]), first.Close())
 	}
 	if err := first.Close(); err != nil {
 		return address, err
 	}
-	for _, w := range t.Workers {
+	for i, w := range t.Workers {
 		socket, err := openUDP(address, true)
 		if err != nil {
 			return address, err
 		}
-		if err := errors.Join(w.listenUDP(socket, d), socket.Close()); err != nil {
+		if err := errors.Join(w.listenUDP(socket, d, intakes[i]), socket.Close()); err != nil {
 			return address, err
 		}
 	}

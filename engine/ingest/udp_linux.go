@@ -29,6 +29,7 @@ const (
 // datagrams is a worker's UDP socket. Slots wait in it for what comes next.
 type datagrams struct {
 	fd       int
+	intake   *Intake
 	priority int // the cap
 	slots    [udpBatch]event.Ref
 	headers  [udpBatch]*event.Header // nil is to be filled
@@ -60,12 +61,12 @@ func sharePort(fd uintptr) error {
 }
 
 // listenUDP makes the socket one that w reads.
-func (w *Worker) listenUDP(socket *net.UDPConn, c Datagrams) error {
+func (w *Worker) listenUDP(socket *net.UDPConn, c Datagrams, in *Intake) error {
 	fd, err := duplicate(socket)
 	if err != nil {
 		return err
 	}
-	d := &datagrams{fd: fd, priority: int(c.Cap)}
+	d := &datagrams{fd: fd, intake: in, priority: int(c.Cap)}
 	w.udp = d
 	for i := range d.messages {
 		d.scratch[i] = make([]byte, udpFits+udpLongest)
@@ -99,15 +100,11 @@ func (w *Worker) takeDatagrams() (work int) {
 	if d.at == d.have && d.ready {
 		w.receive()
 	}
-	for d.at < d.have {
-		if !w.admitDatagram(d.at) {
-			w.hold()
-			return work
-		}
+	for d.at < d.have && w.admitDatagram(d.at) {
 		d.at++
 		work++
 	}
-	w.goOn(work)
+	d.intake.Flush()
 	return work
 }
 
@@ -123,8 +120,7 @@ func (w *Worker) receive() {
 		m.Namelen, m.Flags = uint32(unsafe.Sizeof(d.sources[n])), 0
 	}
 	if n == 0 {
-		w.hold()
-		return
+		return // no slot: they wait in the socket
 	}
 	if w.tcp.stopping.Load() {
 		d.last++
@@ -143,7 +139,7 @@ func (w *Worker) receive() {
 // supply takes a slot for message i.
 func (w *Worker) supply(i int) bool {
 	d := w.udp
-	r, h := w.intake.take(udpSlot)
+	r, h := d.intake.take(udpSlot)
 	if h == nil {
 		return false
 	}
@@ -178,11 +174,11 @@ func (w *Worker) admitDatagram(i int) bool {
 	}
 	a := Arrival{Received: d.received, Origin: event.FromUDP}
 	if len(b) > udpFits {
-		if !w.intake.Admit(f, a) {
+		if !d.intake.Admit(f, a) {
 			return false
 		}
 	} else {
-		if !w.intake.adopt(d.slots[i], d.headers[i], f, a) {
+		if !d.intake.adopt(d.slots[i], d.headers[i], f, a) {
 			return false
 		}
 		d.headers[i] = nil
@@ -250,16 +246,18 @@ func (d *datagrams) countDrops() {
 }
 
 // drained reports, after Stop, whether nothing is left to admit.
-func (d *datagrams) drained() bool { return d == nil || d.at == d.have && !d.ready }
+func (d *datagrams) drained() bool {
+	return d == nil || d.at == d.have && !d.ready && d.intake.Waiting() == 0
+}
 
 // close ends it. The slots that wait in it go back.
-func (d *datagrams) close(in *Intake) error {
+func (d *datagrams) close() error {
 	if d == nil {
 		return nil
 	}
 	for i, h := range d.headers {
 		if h != nil {
-			in.pool.Release(d.slots[i])
+			d.intake.pool.Release(d.slots[i])
 			d.headers[i] = nil
 		}
 	}

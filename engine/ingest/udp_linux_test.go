@@ -16,15 +16,16 @@ import (
 	"eventstreamcore/engine/wire"
 )
 
-// serveUDP is a server that takes datagrams too, and a client of it.
+// serveUDP is a server that takes datagrams into r, and a client of it.
 func serveUDP(t testing.TB, r *rig, change func(*Datagrams)) (*server, *net.UDPConn) {
 	t.Helper()
-	s := serve(t, r, nil)
+	s := serve(t, newRig(t, 64, testClasses), nil)
+	s.rig = r
 	d := DefaultDatagrams("127.0.0.1:0")
 	if change != nil {
 		change(&d)
 	}
-	address, err := s.tcp.ListenUDP(d)
+	address, err := s.tcp.ListenUDP(d, r.intake)
 	must(t, err)
 	c, err := net.Dial("udp", address.String())
 	must(t, err)
@@ -139,7 +140,7 @@ func TestDatagramsHoldBack(t *testing.T) {
 			for range 1000 {
 				s.worker.Step(cpu.Now()) // no one drains
 			}
-			if s.worker.Counts.Held.Load() == 0 {
+			if c := &r.intake.Counters; c.LaneFull.Load()+c.NoSlot.Load() == 0 {
 				t.Error("never held")
 			}
 			s.until(t, "all are in", func() bool { return len(s.events) == sent })
@@ -180,9 +181,9 @@ func TestDatagramsAreDrained(t *testing.T) {
 // TestSlotsComeHome closes a server in whose socket slots wait.
 func TestSlotsComeHome(t *testing.T) {
 	r := newRig(t, 64, testClasses)
-	tcp, err := Listen(Default("127.0.0.1:0", testClock()), r.intake)
+	tcp, err := Listen(Default("127.0.0.1:0", testClock()), newRig(t, 64, testClasses).intake)
 	must(t, err)
-	address, err := tcp.ListenUDP(DefaultDatagrams("127.0.0.1:0"))
+	address, err := tcp.ListenUDP(DefaultDatagrams("127.0.0.1:0"), r.intake)
 	must(t, err)
 	c, err := net.Dial("udp", address.String())
 	must(t, err)
@@ -220,7 +221,7 @@ func TestDatagramWakesASleeper(t *testing.T) {
 }
 
 func TestListenUDPRefuses(t *testing.T) {
-	s := serve(t, newRig(t, 64, testClasses), nil)
+	s, r := serve(t, newRig(t, 64, testClasses), nil), newRig(t, 64, testClasses)
 	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
 	must(t, err)
 	defer taken.Close()
@@ -236,19 +237,23 @@ func TestListenUDPRefuses(t *testing.T) {
 	} {
 		d := DefaultDatagrams("127.0.0.1:0")
 		test.change(&d)
-		if _, err := s.tcp.ListenUDP(d); err == nil || !strings.Contains(err.Error(), test.says) {
+		if _, err := s.tcp.ListenUDP(d, r.intake); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if _, err := s.tcp.ListenUDP(DefaultDatagrams("127.0.0.1:0")); err == nil {
+		t.Error("no intake: accepted")
 	}
 }
 
 // TestUDPOfTwoWorkers: both sockets have the port, and no one else gets it.
 func TestUDPOfTwoWorkers(t *testing.T) {
 	a, b := newRig(t, 1024, testClasses), newRig(t, 1024, testClasses)
-	tcp, err := Listen(Default("127.0.0.1:0", testClock()), a.intake, b.intake)
+	spare := []*Intake{newRig(t, 64, testClasses).intake, newRig(t, 64, testClasses).intake}
+	tcp, err := Listen(Default("127.0.0.1:0", testClock()), spare...)
 	must(t, err)
 	defer tcp.Close()
-	address, err := tcp.ListenUDP(DefaultDatagrams("127.0.0.1:0"))
+	address, err := tcp.ListenUDP(DefaultDatagrams("127.0.0.1:0"), a.intake, b.intake)
 	must(t, err)
 	if c, err := net.ListenPacket("udp", address.String()); err == nil {
 		c.Close()
@@ -273,7 +278,7 @@ func TestUDPOfTwoWorkers(t *testing.T) {
 	}
 	other := serve(t, newRig(t, 64, testClasses), nil)
 	d := DefaultDatagrams(address.String())
-	if _, err := other.tcp.ListenUDP(d); err == nil || !strings.Contains(err.Error(), "in use") {
+	if _, err := other.tcp.ListenUDP(d, spare[0]); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a second server on the port: %v", err)
 	}
 }

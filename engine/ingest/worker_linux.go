@@ -47,8 +47,8 @@ type Worker struct {
 	buffer  []byte
 	frame   wire.Frame
 	arrival Arrival
-	held    bool // the Intake had no room, or the gate is shut
-	paused  bool // the gate's, for this Step
+	held    bool // the Intake had no room
+	paused  bool // transactions are, for this Step
 
 	// Who waits for what.
 	conns      []*conn // by slot; nil is free
@@ -124,22 +124,19 @@ func (w *Worker) watch(fd int, slot int32, events uint32) error {
 func (w *Worker) Step(now cpu.Ticks) int {
 	work := w.collect()
 	w.intake.Flush()
-	shut := w.tcp.Gate.Hold.Load()
-	w.pause(w.tcp.Gate.Paused.Load())
-	if w.reading == nil {
-		w.next(now, shut)
+	if w.tcp.Orders != nil {
+		w.pause(w.tcp.Orders.Given().PauseTransactions)
 	}
-	switch {
-	case w.reading == nil:
-	case shut:
-		w.hold()
-	default:
+	if w.reading == nil {
+		w.next(now)
+	}
+	if w.reading != nil {
 		work += w.parse()
 	}
-	if w.udp != nil { // shut or not: holding it back would only make the kernel drop it, unseen
+	w.intake.Flush()
+	if w.udp != nil {
 		work += w.takeDatagrams()
 	}
-	w.intake.Flush()
 	w.send()
 	if w.tcp.stopping.Load() {
 		w.drained.Store(w.quiet && w.reading == nil && w.ready.n == 0 && w.udp.drained() && w.intake.Waiting() == 0)
@@ -147,16 +144,12 @@ func (w *Worker) Step(now cpu.Ticks) int {
 	return work
 }
 
-// next finds a connection with something to read, and reads unless the gate is shut.
-func (w *Worker) next(now cpu.Ticks, shut bool) {
-	if w.ready.n == 0 || w.reads >= pollReads || shut {
+// next finds a connection with something to read, and reads.
+func (w *Worker) next(now cpu.Ticks) {
+	if w.ready.n == 0 || w.reads >= pollReads {
 		w.reads = 0
 		w.poll()
 		w.sweep(now)
-	}
-	if shut {
-		w.heldUntil = now
-		return
 	}
 	if c := w.ready.pop(); c != nil {
 		w.reads++
@@ -289,7 +282,7 @@ func (w *Worker) close() error {
 	w.abandon()
 	w.complaints.close()
 	w.waker.close()
-	err := w.udp.close(w.intake)
+	err := w.udp.close()
 	if w.epoll >= 0 {
 		err = errors.Join(err, unix.Close(w.epoll))
 	}

@@ -5,12 +5,20 @@ import (
 	"io"
 	"math/rand/v2"
 	"testing"
-	"time"
 
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/wire"
 )
+
+// pause gives the order.
+func (s *server) pause(on bool) {
+	if s.tcp.Orders == nil {
+		s.tcp.Orders = new(bus.Orders)
+	}
+	s.tcp.Orders.Give(bus.Order{PauseTransactions: on})
+}
 
 func prioritised(topic string, p event.Priority, size int) *wire.Frame {
 	f := frame(topic, make([]byte, size))
@@ -23,7 +31,7 @@ func prioritised(topic string, p event.Priority, size int) *wire.Frame {
 func TestPause(t *testing.T) {
 	s := serve(t, newRig(t, 64, testClasses), nil)
 	s.stage(t)
-	s.tcp.Gate.Paused.Store(true)
+	s.pause(true)
 	medium, high, asks := s.dial(t), s.dial(t), s.dial(t)
 	medium.Write(prioritised("c", event.Critical, 0).Append(prioritised("b", event.Medium, 0).Append(prioritised("a", event.High, 0).Append(nil))))
 	s.until(t, "it waits", func() bool { return s.worker.parked.n == 1 })
@@ -37,7 +45,7 @@ func TestPause(t *testing.T) {
 	s.until(t, "and goes on", func() bool { return equalTopics(s.events, "a", "high", "low") })
 	medium.Write(prioritised("d", event.Medium, 0).Append(nil))
 	s.settle(t)
-	s.tcp.Gate.Paused.Store(false)
+	s.pause(false)
 	s.until(t, "the first goes on", func() bool { return len(s.events) == 6 })
 	if !equalTopics(s.events, "a", "high", "low", "b", "c", "d") {
 		t.Errorf("topics %q", topics(s.events))
@@ -47,8 +55,22 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// TestPausesLoseNothing pauses and shuts the gate at random under clients that
-// send events of all priorities and sizes.
+// TestPauseIsOfTheEffectivePriority: a topic may make a transaction of any event.
+func TestPauseIsOfTheEffectivePriority(t *testing.T) {
+	r := newRig(t, 64, testClasses)
+	r.intake.Topics = holding(table(t, "pay:MEDIUM\nalarm:HIGH"))
+	s := serve(t, r, nil)
+	s.pause(true)
+	raised, over := s.dial(t), s.dial(t)
+	raised.Write(prioritised("pay", event.Low, 0).Append(nil))
+	s.until(t, "it waits", func() bool { return s.worker.parked.n == 1 })
+	over.Write(prioritised("alarm", event.Medium, 0).Append(nil))
+	s.until(t, "another goes on", func() bool { return equalTopics(s.events, "alarm") })
+	s.pause(false)
+	s.until(t, "the first too", func() bool { return equalTopics(s.events, "alarm", "pay") })
+}
+
+// TestPausesLoseNothing pauses at random under clients that send events of all priorities and sizes.
 func TestPausesLoseNothing(t *testing.T) {
 	const clients, each = 4, 400
 	s := serve(t, newRig(t, 256, testClasses), func(c *Config) { c.Limits.InFlight = leastInFlight })
@@ -66,11 +88,8 @@ func TestPausesLoseNothing(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(4, 4))
 	s.until(t, "all are in", func() bool {
-		switch rng.IntN(20) {
-		case 0:
-			s.tcp.Gate.Paused.Store(rng.IntN(2) == 0)
-		case 1:
-			s.tcp.Gate.Hold.Store(rng.IntN(3) == 0)
+		if rng.IntN(20) == 0 {
+			s.pause(rng.IntN(2) == 0)
 		}
 		return len(s.events) == clients*each
 	})
@@ -83,8 +102,7 @@ func TestPausesLoseNothing(t *testing.T) {
 		}
 		next[client]++
 	}
-	s.tcp.Gate.Paused.Store(false)
-	s.tcp.Gate.Hold.Store(false)
+	s.pause(false)
 	s.settle(t)
 	if s.worker.Counts.Parked.Load() == 0 || s.worker.inFlight != s.tcp.config.Limits.InFlight {
 		t.Errorf("%d parked; %d bytes of %d free at the end", s.worker.Counts.Parked.Load(), s.worker.inFlight, s.tcp.config.Limits.InFlight)
@@ -95,7 +113,7 @@ func TestPausesLoseNothing(t *testing.T) {
 func TestTooMuchToPark(t *testing.T) {
 	s := serve(t, newRig(t, 64, testClasses), nil)
 	s.worker.inFlight = 10
-	s.tcp.Gate.Paused.Store(true)
+	s.pause(true)
 	c := s.dial(t)
 	c.Write(prioritised("medium", event.Medium, 100).Append(nil))
 	s.until(t, "the worker waits", func() bool { return s.worker.Counts.Held.Load() == 1 })
@@ -103,7 +121,7 @@ func TestTooMuchToPark(t *testing.T) {
 	if s.worker.parked.n != 0 || len(s.events) != 0 {
 		t.Errorf("%d parked, %d events", s.worker.parked.n, len(s.events))
 	}
-	s.tcp.Gate.Paused.Store(false)
+	s.pause(false)
 	s.until(t, "it is in", func() bool { return len(s.events) == 1 })
 }
 
@@ -111,7 +129,7 @@ func TestTooMuchToPark(t *testing.T) {
 func TestDepartedWhileParked(t *testing.T) {
 	for _, size := range []int{10, 100 << 10} {
 		s := serve(t, newRig(t, 64, testClasses), nil)
-		s.tcp.Gate.Paused.Store(true)
+		s.pause(true)
 		c := s.dial(t)
 		go c.Write(prioritised("medium", event.Medium, size).Append(nil))
 		s.until(t, "it is parked", func() bool { return s.worker.parked.n == 1 })
@@ -120,43 +138,6 @@ func TestDepartedWhileParked(t *testing.T) {
 			t.Errorf("%d bytes of payload: %d bytes of %d free, %d parked", size, s.worker.inFlight, s.tcp.config.Limits.InFlight, s.worker.parked.n)
 		}
 	}
-}
-
-// TestHold reads nothing while the gate is shut, and everything afterwards.
-func TestHold(t *testing.T) {
-	s := serve(t, newRig(t, 64, testClasses), nil)
-	c := s.dial(t)
-	c.Write(frame("before", nil).Append(nil))
-	s.until(t, "it is in", func() bool { return len(s.events) == 1 })
-	s.tcp.Gate.Hold.Store(true)
-	c.Write(frame("meanwhile", nil).Append(nil))
-	s.settle(t)
-	if len(s.events) != 1 {
-		t.Fatalf("topics %q", topics(s.events))
-	}
-	late := s.dial(t)
-	late.Write(frame("late", nil).Append(nil))
-	s.settle(t)
-	s.tcp.Gate.Hold.Store(false)
-	s.until(t, "both are in", func() bool { return len(s.events) == 3 })
-}
-
-// TestAShutGateMakesNoOneLate keeps it shut for longer than a frame may take,
-// and the frame is longer than what the kernel holds of it.
-func TestAShutGateMakesNoOneLate(t *testing.T) {
-	s := serve(t, newRig(t, 64, testClasses), func(c *Config) { c.Limits.Completion = 200 * time.Millisecond })
-	c := s.dial(t)
-	c.SetWriteBuffer(64 << 10)
-	whole := frame("t", make([]byte, 1_000_000)).Append(nil)
-	c.Write(whole[:100])
-	s.until(t, "its beginning is in", func() bool { return len(s.worker.conns) == 1 && len(s.worker.conns[0].carry) == 100 })
-	s.tcp.Gate.Hold.Store(true)
-	go c.Write(whole[100:])
-	for began := time.Now(); time.Since(began) < 500*time.Millisecond; {
-		s.worker.Step(cpu.Now())
-	}
-	s.tcp.Gate.Hold.Store(false)
-	s.until(t, "all of it is in", func() bool { return len(s.events) == 1 })
 }
 
 // TestRefusedFramesAllocateNothing: whoever sends what is refused costs no memory.
