@@ -49,6 +49,9 @@ bench-quick: build ## every workload, briefly: under a minute
 bench-all: build ## every workload and its verdict: under six minutes
 	@bin/esc bench --out results
 
+bench-log: build ## durable events beside a bare write and fdatasync, on this disk
+	@bin/esc bench --run '^log/' --out results
+
 report: build ## the page about the newest results: prints where it lies
 	@bin/esc report
 
@@ -73,4 +76,4 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 clean: ## remove bin/, and results/ but for what is committed
 	@rm -rf bin; git clean -fdXq results 2>/dev/null || true
 
-.PHONY: help build test vet lint unit race systems proofs bench-quick bench-all report compare gate probe numa-vm soak fuzz clean
+.PHONY: help build test vet lint unit race systems proofs bench-quick bench-all bench-log report compare gate probe numa-vm soak fuzz clean

@@ -32,6 +32,7 @@ var All = []Workload{
 	{"parse", "frames decoded", parse},
 	{"dispatch", "handles routed to their lanes", dispatchCells},
 	{"append", "events appended to the log", appendCells},
+	{"log", "events made durable, by producers in closed loop", durable},
 	{"pipeline", "the whole engine, driven in process", pipeline},
 	{"tcp", "the whole engine, driven over loopback by another process", tcp},
 }
