@@ -9,6 +9,7 @@ import (
 	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/wire"
 )
@@ -22,6 +23,7 @@ type controller struct {
 	stats      func(*Stats) // received and dropped
 	processors *[event.Lanes]*process.Processor
 	orders     *bus.Orders
+	tcp        *ingest.TCP // nil without; it can hold who sends transactions, and them alone
 	clock      cpu.Clock
 	log        *slog.Logger
 
@@ -35,7 +37,7 @@ type controller struct {
 func (e *Engine) newController() *controller {
 	return &controller{
 		plane: e.Plane, thresholds: e.cfg.Control, lanes: &e.bus.Routed, stats: e.pressure, processors: &e.processors,
-		orders: &e.orders, clock: e.cfg.Clock, log: e.cfg.Logger, began: time.Now(), first: cpu.Now(),
+		orders: &e.orders, tcp: e.tcp, clock: e.cfg.Clock, log: e.cfg.Logger, began: time.Now(), first: cpu.Now(),
 	}
 }
 
@@ -75,15 +77,22 @@ func (c *controller) sample(now cpu.Ticks) control.Sample {
 
 func (c *controller) obey(d control.Decision) {
 	if c.ended.Load() {
-		c.orders.Give(bus.Order{})
+		c.order(bus.Order{})
 		return
 	}
 	if d == c.last {
 		return
 	}
-	c.orders.Give(bus.Order{Least: d.Least, PauseTransactions: d.PauseTransactions})
+	c.order(bus.Order{Least: d.Least, PauseTransactions: d.PauseTransactions})
 	c.tell(d)
 	c.last = d
+}
+
+func (c *controller) order(o bus.Order) {
+	c.orders.Give(o)
+	if c.tcp != nil {
+		c.tcp.Gate.Paused.Store(o.PauseTransactions)
+	}
 }
 
 // tell logs a transition with the figures that caused it.

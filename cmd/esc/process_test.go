@@ -39,8 +39,8 @@ func self(t *testing.T) string {
 	return link
 }
 
-// process is a running esc serve.
-type process struct {
+// served is a running esc serve.
+type served struct {
 	cmd    *exec.Cmd
 	stdout bytes.Buffer
 	addr   string
@@ -52,9 +52,9 @@ type process struct {
 var listening = regexp.MustCompile(`msg=listening addr=(\S+)`)
 
 // serveProcess starts esc serve on a free port and waits until it listens.
-func serveProcess(t *testing.T, data string, flags ...string) *process {
+func serveProcess(t *testing.T, data string, flags ...string) *served {
 	t.Helper()
-	p := &process{}
+	p := &served{}
 	p.cmd = exec.Command(self(t), append([]string{"serve", "--data", data, "--addr", "127.0.0.1:0"}, flags...)...)
 	p.cmd.Stdout = &p.stdout
 	pipe, err := p.cmd.StderrPipe()
@@ -75,7 +75,7 @@ func serveProcess(t *testing.T, data string, flags ...string) *process {
 	return p
 }
 
-func (p *process) collect(r io.Reader, addr chan<- string) {
+func (p *served) collect(r io.Reader, addr chan<- string) {
 	for lines := bufio.NewScanner(r); lines.Scan(); {
 		p.mu.Lock()
 		p.stderr.WriteString(lines.Text() + "\n")
@@ -86,14 +86,14 @@ func (p *process) collect(r io.Reader, addr chan<- string) {
 	}
 }
 
-func (p *process) messages() string {
+func (p *served) messages() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stderr.String()
 }
 
 // terminate sends SIGTERM and returns the exit code and how long it took.
-func (p *process) terminate(t *testing.T) (code int, took time.Duration) {
+func (p *served) terminate(t *testing.T) (code int, took time.Duration) {
 	t.Helper()
 	began := time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +21,7 @@ import (
 type tailFlags struct {
 	admin, tokenFile, topic, priority string
 	json                              bool
+	count                             int // events to show; 0: until the end
 }
 
 func newTailCommand() *cobra.Command {
@@ -30,7 +31,7 @@ func newTailCommand() *cobra.Command {
 		Short: "Follow the events that an engine processes",
 		Long: `Follow the events that an engine processes, from now on, through its admin port
 (esc serve --admin HOST:PORT). Each is a line: when received, priority, id,
-topic and payload, the last two quoted. Who reads too slowly loses events; how
+topic and quoted payload. Who reads too slowly loses events; how
 many by now goes to stderr.
 
 Exit codes: 0 the engine has stopped, 2 usage, 3 the admin port was not there or
@@ -45,6 +46,7 @@ refused, 130 interrupted.`,
 	c.Flags().StringVar(&f.topic, "topic", "#", "only topics that match the pattern: + is any one level, # any number at the end")
 	c.Flags().StringVar(&f.priority, "priority", event.Batch.String(), "only events of this priority or a higher one")
 	c.Flags().BoolVar(&f.json, "json", false, "print the lines of JSON that the port sends")
+	c.Flags().IntVar(&f.count, "count", 0, "end after so many events; 0 goes on")
 	return c
 }
 
@@ -57,11 +59,7 @@ func tail(ctx context.Context, out, messages io.Writer, f tailFlags) error {
 		return exit(exitUnmeasured, err)
 	}
 	defer body.Close()
-	if f.json {
-		_, err = io.Copy(out, body)
-	} else {
-		err = printFollowed(out, messages, body)
-	}
+	_, err = f.show(out, messages, body)
 	switch {
 	case ctx.Err() != nil:
 		return exit(exitInterrupted, errors.New("interrupted"))
@@ -97,27 +95,56 @@ func (f tailFlags) open(ctx context.Context) (io.ReadCloser, error) {
 	return answer.Body, nil
 }
 
-// printFollowed prints the stream until it ends. Topic and payload are quoted:
-// what an event holds must not steer a terminal.
-func printFollowed(out, messages io.Writer, stream io.Reader) error {
+// followedTime is how a line says when its event was received.
+const followedTime = "2006-01-02T15:04:05.000000Z07:00"
+
+// show prints the stream until it ends, or until enough was shown, and says how
+// many events that were. What an event holds must not steer a terminal.
+func (f tailFlags) show(out, messages io.Writer, stream io.Reader) (n int, err error) {
 	decoder := json.NewDecoder(stream)
-	for {
+	for f.count == 0 || n < f.count {
+		var raw json.RawMessage
 		var line admin.Followed
-		if err := decoder.Decode(&line); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
+		err := decoder.Decode(&raw)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			fmt.Fprintln(messages, "esc: the server has ended")
+			return n, nil
+		}
+		if err == nil {
+			err = json.Unmarshal(raw, &line)
+		}
+		if err != nil {
+			return n, err
 		}
 		if line.Lost > 0 {
-			fmt.Fprintf(messages, "%d events lost so far: they came faster than they were read\n", line.Lost)
+			fmt.Fprintf(messages, "esc: %d events lost so far: this reader is too slow\n", line.Lost)
 			continue
 		}
-		payload := line.Payload
-		if len(line.Bytes) > 0 {
-			payload = string(line.Bytes)
-		}
-		if _, err := fmt.Fprintf(out, "%s  %-8s  %s  %q  %q\n", line.Received.Format(time.RFC3339Nano), line.Priority, line.ID, line.Topic, payload); err != nil {
-			return err
+		n++
+		if _, err := fmt.Fprintln(out, f.line(raw, &line)); err != nil {
+			return n, err
 		}
 	}
+	return n, nil
+}
+
+// line is an event's: time, priority, id, topic and quoted payload.
+func (f tailFlags) line(raw []byte, e *admin.Followed) string {
+	if f.json {
+		return string(raw)
+	}
+	payload := e.Payload
+	if len(e.Bytes) > 0 {
+		payload = string(e.Bytes)
+	}
+	return fmt.Sprintf("%s %s %s %s %q", e.Received.Format(followedTime), e.Priority, e.ID, printable(e.Topic), payload)
+}
+
+// printable is the topic as it is, or quoted if it could be mistaken.
+func printable(topic string) string {
+	quoted := strconv.Quote(topic)
+	if quoted[1:len(quoted)-1] == topic && !strings.ContainsRune(topic, ' ') {
+		return topic
+	}
+	return quoted
 }
