@@ -26,6 +26,7 @@ type settings struct {
 	plan         string
 	cpus         []int
 	idle         duty.Idle
+	guard        guard
 	alerts       alerts
 	tokenFile    string
 	admin        admin.Config
@@ -96,7 +97,7 @@ func (s *settings) validate() error {
 	if err := errors.Join(tcp.Validate(1), s.admin.Validate()); err != nil {
 		return err
 	}
-	if err := s.alerts.validate(); err != nil {
+	if err := errors.Join(s.alerts.validate(), s.guard.validate()); err != nil {
 		return err
 	}
 	if _, err := s.threads(); err != nil {

@@ -56,6 +56,8 @@ func TestDocumentedConfig(t *testing.T) {
 func TestEveryOptionActs(t *testing.T) {
 	other := map[string]string{
 		"data": "d", "topics": "t.conf", "drain": "3s", "tcp.addr": "127.0.0.2:9", "tcp.insecure": "true",
+		"tcp.tokens_file": "t", "tcp.tls_cert": "", "tcp.tls_key": "", "tcp.tls_client_ca": "", "tcp.cap": "LOW", "tcp.trust_intended": "true",
+		"tcp.unread": "7KiB", "tcp.unreading": "7s", "tcp.handshake": "7s", "tcp.handshakes": "7", "tcp.in_flight": "7MiB",
 		"tcp.connections": "7", "tcp.per_address": "7", "tcp.first_frame": "7s", "tcp.completion": "7s", "tcp.silence": "7s",
 		"threads.plan": "split", "threads.cpus": "[1]", "threads.idle": "spin",
 		"log.mode": "os", "log.interval": "7ms", "log.segment": "2MiB", "log.group_events": "7", "log.group_bytes": "8KiB",

@@ -38,19 +38,11 @@ const variablePrefix = "ESC_"
 // options is the table of what can be told, in the order of the file.
 func (s *settings) options() []option {
 	e := &s.engine
-	return append([]option{
+	return slices.Concat([]option{
 		{key: "data", flag: "data", value: text(&s.data), usage: "folder for the log and the dead letters (required)"},
 		{key: "topics", flag: "topics", value: text(&s.topics), usage: "file of topic:PRIORITY lines, read again on SIGHUP; empty: frames keep their priorities"},
 		{key: "drain", flag: "drain", value: span(&e.Drain), usage: "how long to store what was taken in after the signal to stop: above 0 to 1m"},
-
-		{key: "tcp.addr", flag: "addr", value: address(&e.TCP.Address), usage: "TCP address for frames, HOST:PORT"},
-		{key: "tcp.insecure", flag: "insecure", value: truth(&e.TCP.Insecure), usage: "listen off loopback, where anyone may then publish"},
-		{key: "tcp.connections", value: count(&e.TCP.Limits.Connections), usage: "connections at once: 1 to 16000"},
-		{key: "tcp.per_address", value: count(&e.TCP.Limits.PerAddress), usage: "connections at once from one address: at least 1"},
-		{key: "tcp.first_frame", value: span(&e.TCP.Limits.FirstFrame), usage: "from accept to the first whole frame"},
-		{key: "tcp.completion", value: span(&e.TCP.Limits.Completion), usage: "from a frame's first byte to its last"},
-		{key: "tcp.silence", value: span(&e.TCP.Limits.Silence), usage: "between two frames; on loopback there is no such bound"},
-
+	}, s.clientOptions(), []option{
 		{key: "threads.plan", flag: "plan", value: choice(&s.plan, asPlan, same), usage: "fused: all stages on one thread; split: ingest and dispatch on one, the rest on another"},
 		{key: "threads.cpus", flag: "cpus", value: field[[]int]{&s.cpus, asCPUs, cpuList, "cpus"}, usage: "CPUs to pin the plan's threads to, as 1 or 0,1; empty: the kernel places them"},
 		{key: "threads.idle", flag: "idle", value: choice(&s.idle, duty.ParseIdle, duty.Idle.String), usage: "when idle: park (no CPU), or spin (lowest latency, a whole CPU for each thread)"},
@@ -69,7 +61,7 @@ func (s *settings) options() []option {
 		{key: "pool.slots_2kib", value: count(&e.Pool[1].Count), usage: "of up to 2 KiB"},
 		{key: "pool.slots_64kib", value: count(&e.Pool[2].Count), usage: "of up to 64 KiB"},
 		{key: "pool.slots_1mib", value: count(&e.Pool[3].Count), usage: "of up to a whole frame, 1 MiB"},
-	}, slices.Concat(s.pressureOptions(), s.alertOptions(), s.adminOptions())...)
+	}, s.pressureOptions(), s.alertOptions(), s.adminOptions())
 }
 
 // pressureOptions are those of lanes, and of what happens when they fill up.

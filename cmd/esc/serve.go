@@ -72,6 +72,9 @@ func (s *settings) config(messages io.Writer) (cfg engine.Config, err error) {
 	cfg.Log.Dir = store.EventsDir(s.data)
 	cfg.Logger = slog.New(slog.NewTextHandler(messages, nil))
 	cfg.Alerts = s.alerts.make(cfg.Logger)
+	if err := s.guard.apply(&cfg.TCP); err != nil {
+		return cfg, exit(exitUsage, err)
+	}
 	if cfg.Plan, err = s.threads(); err != nil {
 		return cfg, exit(exitUsage, err)
 	}

@@ -160,11 +160,16 @@ function fill(table, rows) {
 
 function showHost(s) {
   fill($("threads"), (s.threads ?? []).map((t) => [t.name, t.id, t.cpu < 0 ? "none" : "CPU " + t.cpu, percent(t.cpu_share), count(t.switches_voluntary), count(t.switches_involuntary)]));
-  const p = s.process;
-  const facts = [["CPU", percent(p.cpu_share) + " of one"], ["memory", bytes(p.resident_bytes)], ["descriptors", `${whole.format(p.descriptors)} of ${whole.format(p.descriptors_max)}`],
-    ["threads", whole.format(p.threads)], ["goroutines", whole.format(p.goroutines)]];
-  facts.forEach(([name, words], i) => {
-    const node = $("process").children[i] ?? $("process").appendChild(document.createElement("div"));
+  const p = s.process, c = s.clients;
+  facts($("process"), [["CPU", percent(p.cpu_share) + " of one"], ["memory", bytes(p.resident_bytes)], ["descriptors", `${whole.format(p.descriptors)} of ${whole.format(p.descriptors_max)}`],
+    ["threads", whole.format(p.threads)], ["goroutines", whole.format(p.goroutines)]]);
+  facts($("clients"), [["open", whole.format(c.open)], ["accepted", count(c.accepted_total)], ["refused", count(c.refused_total)], ["cut off", count(c.cut_off_total)],
+    ["frames rejected", count(c.rejected_total)], ["answers", count(c.answers_total)]]);
+}
+
+function facts(list, all) {
+  all.forEach(([name, words], i) => {
+    const node = list.children[i] ?? list.appendChild(document.createElement("div"));
     if (!node.children.length) node.append(document.createElement("dt"), document.createElement("dd"));
     text(node.children[0], name);
     text(node.children[1], words);

@@ -237,6 +237,6 @@ func TestPageIsPhotographed(t *testing.T) {
 		"light-400": {"--window-size=400,3000"}, "dark-400": {"--window-size=400,3000", "--blink-settings=preferredColorScheme=0"},
 	} {
 		address := "http://anyone:" + secret + "@" + r.Address.String() + "/"
-		b.run(address, append(flags, "--virtual-time-budget=40000", "--hide-scrollbars", "--screenshot="+filepath.Join(dir, name+".png"))...)
+		b.run(address, append(flags, "--virtual-time-budget=15000", "--hide-scrollbars", "--screenshot="+filepath.Join(dir, name+".png"))...)
 	}
 }

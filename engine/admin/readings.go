@@ -47,6 +47,7 @@ func (s *Server) read(to func(metrics.Reading)) {
 	emit, now := sink(to), s.sample()
 	s.readOriginals(emit, now)
 	s.readFlow(emit, now)
+	s.readClients(emit)
 	s.readLanes(emit, now)
 	s.readThreads(emit, now)
 	s.readPlane(emit)
@@ -90,6 +91,27 @@ func (s *Server) readFlow(emit sink, now sample) {
 	emit.count("esc_transactions_unremembered_total", "Transactions that went on without their id being remembered, for want of room.", float64(stats.Crowded))
 	emit.level("esc_dedup_held_seconds", "How long ids are really remembered.", stats.DedupHeld.Seconds())
 	emit.count("esc_handler_errors_total", "Errors of handlers on lanes that do not retry.", float64(stats.Alerted))
+}
+
+func (s *Server) readClients(emit sink) {
+	c := s.engine.Clients()
+	emit.level("esc_connections_open", "Connections to the frame port.", float64(c.Open()))
+	emit.count("esc_connections_accepted_total", "Connections let in to the frame port.", float64(c.Accepted))
+	emit.count("esc_connections_refused_total", "Connections turned away from the frame port: a limit, or TLS that failed.", float64(c.Refused))
+	const cut = "Connections that the server closed: too long for a frame (late), answers not read (unreading), HTTP or TLS (foreign), no frame (malformed)."
+	for _, why := range []struct {
+		cause string
+		n     uint64
+	}{{"late", c.Late}, {"unreading", c.Unreading}, {"foreign", c.Foreign}, {"malformed", c.Malformed - min(c.Foreign, c.Malformed)}} {
+		emit.count("esc_connections_cut_off_total", cut, float64(why.n), "cause", why.cause)
+	}
+	emit.count("esc_connections_parked_total", "Times that a connection was set aside while transactions are paused.", float64(c.Parked))
+	emit.count("esc_frames_cut_short_total", "Frames that their connection's end cut short.", float64(c.Cut))
+	emit.count("esc_answers_total", "Answers sent.", float64(c.Answered))
+	emit.count("esc_intended_untimely_total", "Trusted intended times that lay in the future or over 60 s back.", float64(c.Untimely))
+	for reason := wire.ReasonNone + 1; reason < wire.Reasons; reason++ {
+		emit.count("esc_frames_rejected_total", "Frames read and not taken in.", float64(c.Rejected[reason]), "reason", reason.String())
+	}
 }
 
 func (s *Server) readLanes(emit sink, now sample) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -38,7 +39,11 @@ func small(t *testing.T) engine.Config {
 // standing is a port on an engine that does not run yet; run starts it.
 func standing(t *testing.T, c Config) (r *rig, run func()) {
 	t.Helper()
-	e, err := engine.New(small(t))
+	cfg := small(t)
+	if runtime.GOOS == "linux" { // elsewhere there is none
+		cfg.TCP.Address = "127.0.0.1:0"
+	}
+	e, err := engine.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

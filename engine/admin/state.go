@@ -26,6 +26,7 @@ type state struct {
 	Rates   totals            `json:"rates"`
 	Dropped map[string]uint64 `json:"dropped_by_reason"`
 	Dedup   float64           `json:"dedup_held_s"` // how long ids are really remembered
+	Clients clients           `json:"clients"`
 	Lanes   []lane            `json:"lanes"`
 	Threads []thread          `json:"threads"`
 	Process host              `json:"process"`
@@ -46,6 +47,24 @@ type totals struct {
 	HeldLane  float64 `json:"held_lane_full"`
 	HeldSlot  float64 `json:"held_no_slot"`
 	Missed    float64 `json:"sla_missed"`
+}
+
+// clients are the connections to the frame port.
+type clients struct {
+	Open     uint64 `json:"open"`
+	Accepted uint64 `json:"accepted_total"`
+	Refused  uint64 `json:"refused_total"`
+	CutOff   uint64 `json:"cut_off_total"` // closed by the server, for taking too long or for what they sent
+	Answered uint64 `json:"answers_total"`
+	Rejected uint64 `json:"rejected_total"` // frames read and not taken in
+}
+
+func clientsOf(c engine.Clients) clients {
+	all := clients{Open: c.Open(), Accepted: c.Accepted, Refused: c.Refused, CutOff: c.Late + c.Unreading + c.Malformed, Answered: c.Answered}
+	for _, n := range c.Rejected {
+		all.Rejected += n
+	}
+	return all
 }
 
 type lane struct {
@@ -98,7 +117,7 @@ func (s *Server) look() state {
 		At: now.at, Version: s.config.Version, Uptime: now.at.Sub(s.began).Seconds(), Window: seconds,
 		Ready: s.running() && !s.stopping.Load(), Changes: s.config.Token != "", Control: s.engine.Plane.Status(),
 		Address: s.engine.Addr(), Totals: now.totals(), Rates: now.totals().since(base.totals(), seconds),
-		Dropped: dropped(now.stats), Dedup: now.stats.DedupHeld.Seconds(),
+		Clients: clientsOf(s.engine.Clients()), Dropped: dropped(now.stats), Dedup: now.stats.DedupHeld.Seconds(),
 		Process: host{now.usage, rate(now.usage.CPUSeconds, base.usage.CPUSeconds, seconds), runtime.NumGoroutine()},
 	}
 	depths := s.engine.Depths()
