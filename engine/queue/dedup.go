@@ -280,15 +280,16 @@ func (d *Dedup) put(m, state uint64) Outcome {
 		if !l[k].CompareAndSwap(old, next|serial|^old&sideBit) {
 			continue
 		}
-		switch {
-		case !keep && live:
-			d.evicted(d.age(old, now))
-			return Fresh
-		case !keep:
-			return Fresh
-		case stuck:
+		if keep && !stuck {
+			continue
+		}
+		if keep {
 			return Crowded
 		}
+		if live {
+			d.evicted(d.age(old, now))
+		}
+		return Fresh
 	}
 }
 
@@ -342,15 +343,15 @@ func (d *Dedup) outcome(w uint64) Outcome {
 // moment when it began, provided that the word at the edge is not rewritten until
 // the swap: then no other was either, and states go only downhill.
 func (d *Dedup) survey(l *line, edge, now uint64) (keep, stuck bool) {
-	stuck = true
+	tag, window, states := d.tag, d.window, uint64(0)
 	for i := range l {
 		w := l[i].Load()
-		if !d.live(w, now) {
+		if w&stateMask == dead || (now-w)&tag > window {
 			return true, false
 		}
-		stuck = stuck && w&stateMask == claimed
+		states |= w
 	}
-	return edge&stateMask == claimed, stuck
+	return edge&stateMask == claimed, states&committed == 0
 }
 
 // settle gives the claim on a mixed id its final state. The word stays where it

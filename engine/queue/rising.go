@@ -169,12 +169,14 @@ func (t *Track) covers(c uint64) bool {
 	return true
 }
 
-// commit sets c's bit and moves low up as far as it goes.
+// commit notes c, and moves low up as far as it goes.
 func (t *Track) commit(c uint64) {
-	t.committed.set(c)
-	for t.committed.has(t.low) {
+	if c != t.low {
+		t.committed.set(c)
+		return
+	}
+	for t.low++; t.committed.has(t.low); t.low++ {
 		t.committed.clear(t.low)
-		t.low++
 	}
 }
 
@@ -227,7 +229,7 @@ func (r *Rising) track(id uint64) *Track {
 }
 
 func (r *Rising) place(producer, i uint64) *Track {
-	return &r.tracks[(mix(producer)>>32+i)%uint64(len(r.tracks))]
+	return &r.tracks[(mix(producer)>>32+i)&uint64(len(r.tracks)-1)]
 }
 
 // adopt gives the id's producer a track that is not in use, or has not been for a
