@@ -169,14 +169,21 @@ func (t *Track) covers(c uint64) bool {
 	return true
 }
 
-// commit notes c, and moves low up as far as it goes.
+// commit notes c. Low itself is never committed for long: it moves up.
 func (t *Track) commit(c uint64) {
 	if c != t.low {
 		t.committed.set(c)
 		return
 	}
-	for t.low++; t.committed.has(t.low); t.low++ {
+	t.low++
+	t.slide()
+}
+
+// slide moves low up as far as it goes.
+func (t *Track) slide() {
+	for t.committed.has(t.low) {
 		t.committed.clear(t.low)
+		t.low++
 	}
 }
 
@@ -200,6 +207,7 @@ func (r *Rising) makeRoom(t *Track, id uint64) bool {
 		t.committed.clear(t.low)
 		t.low++
 	}
+	t.slide()
 	return true
 }
 
