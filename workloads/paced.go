@@ -3,8 +3,10 @@ package workloads
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"eventstreamcore/engine"
+	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
@@ -75,6 +77,28 @@ func (p *pacedRig) flood(b *Bench, n int) (ns float64, err error) {
 		ns = float64(b.Clock.Ns(cpu.End()-began)) / float64(n)
 	})
 	return ns, errors.Join(err, failed)
+}
+
+// relieve has the engine forget the pressure that it was under, which would
+// otherwise last a second, and says when.
+func (p *pacedRig) relieve() time.Time {
+	now := time.Now()
+	p.engine.Plane.Override(control.Healthy, now)
+	p.engine.Plane.Resume()
+	return now
+}
+
+// pressure is the worst state since then. It is judged ten times a second: what
+// passes between is not seen.
+func (p *pacedRig) pressure(since time.Time) control.State {
+	status := p.engine.Plane.Status()
+	worst := status.Decision.State
+	for _, t := range status.Transitions {
+		if t.At.After(since) {
+			worst = max(worst, t.To)
+		}
+	}
+	return worst
 }
 
 // placed is where its threads run, the generator's too.

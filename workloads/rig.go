@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"eventstreamcore/engine"
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/store"
 	"eventstreamcore/reports/record"
 )
@@ -27,7 +29,9 @@ type rig struct {
 const retained = 512 << 20
 
 // newRig starts an engine whose log leaves syncing to the kernel, in the scratch
-// folder; change adapts its configuration. The burst, if there is one, learns of
+// folder, and that holds every sender rather than drop: a trial wants all that
+// it sent stored. It says nothing, for a line would fall into a measurement; what
+// goes wrong, Run returns. change adapts its configuration. The burst, if there is one, learns of
 // the engine before it runs.
 func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 	dir, err := os.MkdirTemp(b.Scratch, "rig-")
@@ -38,6 +42,7 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 	cfg := engine.Default(r.events)
 	cfg.Clock, cfg.Publishers = b.Clock, 0
 	cfg.Log.Mode, cfg.Log.RetainBytes = store.OS, retained
+	cfg.Overflow, cfg.Logger = bus.Policies{}, slog.New(slog.DiscardHandler) // BLOCK_PRODUCER throughout
 	change(&cfg)
 	if r.engine, err = engine.New(cfg); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))

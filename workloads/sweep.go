@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
@@ -59,11 +60,12 @@ func sweeping(b *Bench) (Trial, error) {
 		for _, rate := range rates {
 			time.Sleep(sweepRest)
 			n := min(max(int(b.Time.Seconds()*rate), pacedLeast), sweepMost)
+			began := r.relieve()
 			_, wrong, err := r.run(b, rate, n)
 			if err != nil {
 				return out, err
 			}
-			out.Loads = append(out.Loads, newPoint(rate, r.course, wrong))
+			out.Loads = append(out.Loads, newPoint(rate, r.course, r.pressure(began), wrong))
 		}
 		time.Sleep(sweepRest)
 		ns, err := r.flood(b, flood)
@@ -97,8 +99,8 @@ func (b *Bench) sweepRates(r *pacedRig, events int) ([]float64, error) {
 }
 
 // newPoint is one rate of one trial.
-func newPoint(rate float64, c *course, wrong string) record.Load {
-	l := record.Load{Offered: rate, Invalid: wrong}
+func newPoint(rate float64, c *course, s control.State, wrong string) record.Load {
+	l := record.Load{Offered: rate, Invalid: wrong, State: s.String()}
 	if wrong != "" {
 		return l
 	}
@@ -126,12 +128,16 @@ func loads(outcomes []Outcome) (list []record.Load) {
 }
 
 // load is what came of the i-th rate: medians over the trials that count, as for
-// every other figure.
+// every other figure, and the worst pressure of any.
 func load(outcomes []Outcome, i int) record.Load {
 	l := record.Load{Offered: outcomes[0].Loads[i].Offered}
 	var achieved, p50, p99, p999 []float64
+	worst := control.Healthy
 	for _, out := range outcomes {
 		p := out.Loads[i]
+		if s, err := control.ParseState(p.State); err == nil {
+			worst = max(worst, s)
+		}
 		if p.Invalid != "" {
 			l.Invalid = p.Invalid
 			continue
@@ -141,7 +147,7 @@ func load(outcomes []Outcome, i int) record.Load {
 		p99 = append(p99, float64(p.P99))
 		p999 = append(p999, float64(p.P999))
 	}
-	if len(achieved) == 0 {
+	if l.State = worst.String(); len(achieved) == 0 {
 		return l
 	}
 	median := func(values []float64) float64 { return judge.Summarise(values).Center }

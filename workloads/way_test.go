@@ -10,6 +10,8 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"eventstreamcore/engine"
+	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/metrics"
@@ -197,6 +199,35 @@ func TestGeneratorIsJudgedByItsOwnLateness(t *testing.T) {
 		if got := c.run.judge() == ""; got != c.valid {
 			t.Errorf("%+v: valid is %v, want %v", c.run, got, c.valid)
 		}
+	}
+}
+
+// TestLoadOfTrials: medians of the trials that count, the worst pressure of any.
+func TestLoadOfTrials(t *testing.T) {
+	trial := func(achieved float64, p99 int64, s control.State, wrong string) Outcome {
+		return Outcome{Loads: []record.Load{{Offered: 10, Achieved: achieved, P50: 1, P99: p99, State: s.String(), Invalid: wrong}}}
+	}
+	l := load([]Outcome{trial(8, 30, control.Healthy, ""), trial(0, 0, control.Degraded, "it was not"), trial(9, 10, control.Elevated, ""), trial(10, 20, control.Healthy, "")}, 0)
+	if l.Achieved != 9 || l.P99 != 20 || l.State != "DEGRADED" || l.Invalid != "" {
+		t.Errorf("%+v", l)
+	}
+	if l := load([]Outcome{trial(0, 0, control.Healthy, "it was not")}, 0); l.Invalid == "" || l.Achieved != 0 {
+		t.Errorf("a point of no trial: %+v", l)
+	}
+}
+
+// TestPressureOfARun: what was reached before does not count, what is left again does.
+func TestPressureOfARun(t *testing.T) {
+	p := &pacedRig{rig: &rig{engine: &engine.Engine{Plane: control.NewPlane(control.Default())}}}
+	p.engine.Plane.Override(control.Emergency, time.Now())
+	began := p.relieve()
+	if s := p.pressure(began); s != control.Healthy {
+		t.Errorf("%v though it was relieved", s)
+	}
+	p.engine.Plane.Override(control.Critical, time.Now())
+	p.engine.Plane.Override(control.Elevated, time.Now())
+	if s := p.pressure(began); s != control.Critical {
+		t.Errorf("%v, want the worst since", s)
 	}
 }
 
