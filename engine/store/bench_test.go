@@ -79,10 +79,15 @@ func calibrate(tb testing.TB) cpu.Clock {
 // cost without a log.
 func BenchmarkDurable(b *testing.B) {
 	clock := calibrate(b)
-	for _, producers := range []int{1, 64, 1024} {
-		b.Run(fmt.Sprintf("producers=%d", producers), func(b *testing.B) {
+	for _, producers := range []int{1, 64, 1024, -64} {
+		split := producers < 0
+		if split {
+			producers = -producers
+		}
+		b.Run(fmt.Sprintf("producers=%d/split=%v", producers, split), func(b *testing.B) {
 			l := benchLog(b, b.TempDir(), Group)
 			c := NewClosedLoop(l, clock, newBenchEvent(128), producers)
+			c.Split = split
 			b.ResetTimer()
 			if err := c.Run(b.N); err != nil {
 				b.Fatal(err)
@@ -160,7 +165,8 @@ func TestClosedLoop(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := NewClosedLoop(l, clock, newBenchEvent(128), producers)
-		for _, events := range []int{1, 500, 3} {
+		for i, events := range []int{1, 500, 3} {
+			c.Split = i == 1
 			if err := c.Run(events); err != nil {
 				t.Fatal(err)
 			}

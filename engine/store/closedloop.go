@@ -13,10 +13,14 @@ import (
 
 // ClosedLoop drives a log as so many producers would, each of which has one
 // event outstanding and appends its next when that is durable: the load under
-// which a durable log is measured. All producers are one thread that spins, for
-// waking theirs would cost more than the log does; the committer is another.
-// It needs two CPUs, or it measures their scheduler.
+// which a durable log is measured. All producers are one thread, for waking
+// theirs would cost more than the log does.
 type ClosedLoop struct {
+	// Split gives the committer a thread of its own, as the engine does; the
+	// producers' then spins, and two CPUs must be free, or it is their scheduler
+	// that is measured. Otherwise one thread does both, and sleeps in its syncs.
+	Split bool
+
 	Latency metrics.Histogram // ns from before the append to when it is seen to be durable
 
 	log       *Log
@@ -34,6 +38,9 @@ func NewClosedLoop(l *Log, clock cpu.Clock, h *event.Header, producers int) *Clo
 
 // Run appends so many events and returns when all are durable.
 func (c *ClosedLoop) Run(events int) error {
+	if !c.Split {
+		return c.produce(events)
+	}
 	var over atomic.Bool
 	var committer sync.WaitGroup
 	committer.Go(func() {
@@ -58,13 +65,13 @@ const (
 
 // produce is all producers' thread.
 func (c *ClosedLoop) produce(events int) error {
-	appended, done, vain := 0, 0, 0
+	appended, done, vain := 0, 0, 0 // vain counts spins
 	first := c.log.next
 	for done < events {
 		durable := int(c.log.Durable() - first + 1)
 		if durable > done {
 			c.seen(first, done, durable)
-			done, vain = durable, 0
+			done = durable
 		}
 		if room := min(c.producers-(appended-done), events-appended); room > 0 {
 			now := cpu.Now()
@@ -72,17 +79,23 @@ func (c *ClosedLoop) produce(events int) error {
 				appended++
 			}
 		}
-		if c.log.Offer() {
+		offered := c.log.Offer()
+		if !c.Split {
+			if _, err := c.log.Commit(); err != nil {
+				return err
+			}
+		} else if offered {
 			continue
 		}
-		if err := c.log.Err(); err != nil {
+		if err := c.log.Err(); err != nil { // the committer's
 			return fmt.Errorf("after %d of %d events: %w", done, events, err)
 		}
-		if vain++; vain > spinsMax {
-			vain = 0
-			runtime.Gosched()
+		if c.Split {
+			if vain++; vain%spinsMax == 0 {
+				runtime.Gosched()
+			}
+			cpu.Pause(spinPauses)
 		}
-		cpu.Pause(spinPauses)
 	}
 	return nil
 }
@@ -98,10 +111,17 @@ func (c *ClosedLoop) append(now cpu.Ticks) bool {
 	return ok
 }
 
-// seen notes the latency of the events that have become durable.
+// seen notes the latency of the events that have become durable, those that
+// were appended together at once.
 func (c *ClosedLoop) seen(first uint64, from, to int) {
 	now := cpu.End()
-	for i := from; i < to; i++ {
-		c.Latency.Record(c.clock.Ns(now - c.since[(first+uint64(i))%uint64(c.producers)]))
+	at := func(i int) cpu.Ticks { return c.since[(first+uint64(i))%uint64(c.producers)] }
+	for i := from; i < to; {
+		since, n := at(i), 1
+		for i+n < to && at(i+n) == since {
+			n++
+		}
+		c.Latency.RecordN(c.clock.Ns(now-since), uint64(n))
+		i += n
 	}
 }

@@ -19,6 +19,7 @@ const (
 	magic = "ESCLOG01"
 
 	align       = 8  // of a record
+	sequenceAt  = 8  // in a record
 	contentAt   = 16 // in a record, where its content checksum's cover starts
 	trailerTail = 32 // behind a trailer's 40 bytes of record header
 	trailerSize = event.RecordSize + trailerTail

@@ -31,6 +31,7 @@ func (b *batch) take(h *event.Header, seq uint64, size int) {
 	to := b.buf[b.used : b.used+size]
 	le.PutUint64(to[size-align:], 0) // the padding; what is no padding is overwritten
 	copy(to, h.Encoded())
+	le.PutUint64(to[sequenceAt:], seq) // not into h first: the copy would wait for that store
 	b.used += size
 }
 
@@ -60,8 +61,8 @@ func (l *Log) Append(h *event.Header) (seq uint64, ok bool) {
 	}
 	seq = l.next
 	l.next++
-	h.Sequence = seq
 	b.take(h, seq, size)
+	h.Sequence = seq
 	return seq, true
 }
 

@@ -166,7 +166,6 @@ func gap(damage *Damage, salt uint32, now int64) []byte {
 		h.ID = uint64(damage.NextAt - damage.At - groupMin)
 	}
 	h.Seal()
-	h.Sequence = damage.First
 	b.take(&h, damage.First, event.RecordSize)
 	b.last = damage.Last
 	before := &damage.before
