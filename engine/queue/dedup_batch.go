@@ -48,8 +48,8 @@ func (d *Dedup) putBatch(ids []uint64, outcomes []Outcome, state uint64) {
 // lines.
 func (d *Dedup) fetch(mixed *[prefetchAhead]uint64, ids []uint64) []uint64 {
 	batch := mixed[:min(len(ids), len(mixed))]
-	for i := range batch {
-		m := mix(ids[i])
+	for i, id := range ids[:len(batch)] {
+		m := mix(id)
 		cpu.Prefetch(unsafe.Pointer(d.line(m)))
 		batch[i] = m
 	}

@@ -163,7 +163,7 @@ func (l *ringLine) settle(id, state uint64) bool {
 // is pushed out, in which order, and what is Crowded.
 func TestDedupFullLine(t *testing.T) {
 	const window = 3
-	d := NewDedup(alignedWords(1<<20), window) // the serial never overflows
+	d := NewDedup(alignedWords(1<<17), window) // the serial never overflows
 	d.startAt(nearWrap)
 	twin := &ringLine{words: make([]entry, lineWords), now: nearWrap, window: window}
 	ids := d.idsOfLines(1, 14)

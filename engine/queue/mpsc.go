@@ -164,8 +164,8 @@ func (q *MPSC) PushBatch(rs []event.Ref) int {
 func (q *MPSC) fill(i uint64, rs []event.Ref) int {
 	words := unsafe.Slice((*uint64)(unsafe.Pointer(q.word(i))), min(uint64(len(rs)), q.mask+1-i&q.mask))
 	lap := q.filled(i, 0)
-	for j := range words {
-		words[j] = uint64(rs[j]) | lap
+	for j, r := range rs[:len(words)] {
+		words[j] = uint64(r) | lap
 	}
 	return len(words)
 }

@@ -169,7 +169,7 @@ func (t *Track) covers(c uint64) bool {
 	return true
 }
 
-// commit notes c. Low itself is never committed for long: it moves up.
+// commit notes c. Low's own bit is never set: low moves up instead.
 func (t *Track) commit(c uint64) {
 	if c != t.low {
 		t.committed.set(c)
