@@ -1,25 +1,34 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/wire"
 	"eventstreamcore/workloads/drive"
 )
 
 type loadFlags struct {
-	version         uint8
-	spec            drive.Spec
-	frame, v        int
-	priority, shape string
-	json, quiet     bool
+	spec                 drive.Spec
+	version              uint8
+	frame                int
+	priority, shape, ask string
+	tls                  bool
+	ca, cert, key, token string // files
+	json, quiet          bool
 }
 
 func newLoadCommand() *cobra.Command {
@@ -35,8 +44,12 @@ says nothing of latency.
 The payload opens with the event's number, counted from 0, as 8 bytes,
 little-endian; the number plus 1 is the counter of its id.
 
-Exit codes: 0 all was sent, 2 usage, 3 the server was not there or broke the
-connection off, 130 interrupted (what was sent until then is printed).`,
+With --ask the server answers each event once it is that safe, and the time from
+when the event was due to its answer is printed too.
+
+Exit codes: 0 all was sent, 1 an answer was asked for and did not come, 2 usage,
+3 the server was not there or broke the connection off, 130 interrupted (what
+was sent until then is printed).`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return load(c, f) },
 	}
@@ -55,10 +68,18 @@ connection off, 130 interrupted (what was sent until then is printed).`,
 	c.Flags().IntVar(&s.Connections, "connections", s.Connections, "connections to spread the events over")
 	c.Flags().Uint8Var(&f.version, "frames", uint8(s.Version), "version of the frames: 2, or 1 without id, time and checksum")
 	c.Flags().Uint32Var(&s.Producer, "producer", 0, "producer of the ids; 0 draws one")
+	c.Flags().StringVar(&f.ask, "ask", "", "ask for an answer to each event once it is stored, durable or replicated")
+	c.Flags().BoolVar(&s.Access.UDP, "udp", false, "send datagrams to the UDP port that --addr names: some may be lost")
+	c.Flags().BoolVar(&f.tls, "tls", false, "connect by TLS")
+	c.Flags().StringVar(&f.ca, "ca", "", "PEM file of who vouches for the server, instead of the system's; implies --tls")
+	c.Flags().StringVar(&f.cert, "cert", "", "PEM file of this client's certificate; implies --tls")
+	c.Flags().StringVar(&f.key, "key", "", "PEM file of its key")
+	c.Flags().StringVar(&f.token, "token-file", "", "file that holds the token to present; without it the environment's ESC_TOKEN")
 	c.Flags().IntVar(&s.CPU, "cpu", drive.Unpinned, "CPU to pin the sender to; -1 is none")
 	c.Flags().BoolVar(&f.json, "json", false, "print the report as JSON")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "no messages on stderr but errors")
 	c.MarkFlagsMutuallyExclusive("size", "frame")
+	c.MarkFlagsRequiredTogether("cert", "key")
 	return c
 }
 
@@ -80,7 +101,54 @@ func (f *loadFlags) parse() (drive.Spec, error) {
 			return s, usage("--frame %d: a frame with the topic %q takes %d bytes without payload", f.frame, s.Topic, f.frame-s.Size)
 		}
 	}
+	if f.ask != "" {
+		s.Ask.Wanted = true
+		if s.Ask.Level, err = wire.ParseLevel(f.ask); err != nil {
+			return s, exit(exitUsage, fmt.Errorf("--ask: %w", err))
+		}
+	}
+	if err := f.parseAccess(&s.Access); err != nil {
+		return s, exit(exitUsage, err)
+	}
+	if s.Version == wire.V1 && f.token == "" {
+		s.Access.Token = "" // the environment's is for those who can use it
+	}
 	return s, exit(exitUsage, s.Validate())
+}
+
+// parseAccess reads the files that let the load in.
+func (f *loadFlags) parseAccess(a *drive.Access) error {
+	if !a.UDP {
+		a.Token = ingest.Secret(os.Getenv("ESC_TOKEN"))
+	}
+	if f.token != "" {
+		token, err := os.ReadFile(f.token)
+		if err != nil {
+			return fmt.Errorf("--token-file: %w", err)
+		}
+		a.Token = ingest.Secret(strings.TrimSpace(string(token)))
+	}
+	if !f.tls && f.ca == "" && f.cert == "" {
+		return nil
+	}
+	a.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
+	if f.ca != "" {
+		pem, err := os.ReadFile(f.ca)
+		if err != nil {
+			return fmt.Errorf("--ca: %w", err)
+		}
+		if a.TLS.RootCAs = x509.NewCertPool(); !a.TLS.RootCAs.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("--ca %s: holds no certificate in PEM form", f.ca)
+		}
+	}
+	if f.cert != "" {
+		own, err := tls.LoadX509KeyPair(f.cert, f.key)
+		if err != nil {
+			return fmt.Errorf("--cert %s, --key %s: %w", f.cert, f.key, err)
+		}
+		a.TLS.Certificates = []tls.Certificate{own}
+	}
+	return nil
 }
 
 // parsePriority takes a priority's name or its number.
@@ -111,6 +179,9 @@ func load(c *cobra.Command, f loadFlags) error {
 	if !f.quiet {
 		warnLoad(c.ErrOrStderr(), report)
 	}
+	if a := report.Answers; a != nil && a.Missing > 0 {
+		return fmt.Errorf("%d of %d events were not answered", a.Missing, report.Sent)
+	}
 	return nil
 }
 
@@ -122,9 +193,34 @@ func printLoad(w io.Writer, r drive.Report, asJSON bool) error {
 	}
 	fmt.Fprintf(w, "sent %d events, %d bytes, in %v: %.0f events/s\n", r.Sent, r.Bytes, ns(r.DurationNs).Round(time.Millisecond), r.Rate)
 	if d := r.Debt; d != nil {
-		fmt.Fprintf(w, "debt of the sender: mean %v, p50 %v, p99 %s, p99.9 %s, max %v\n", ns(d.Mean), ns(d.P50), known(d.P99), known(d.P999), ns(d.Max))
+		fmt.Fprintf(w, "debt of the sender: %s\n", quantiles(d))
+	}
+	if a := r.Answers; a != nil {
+		fmt.Fprintf(w, "answers: %s, missing %d\n", counts(a.Outcomes), a.Missing)
+		if len(a.Reasons) > 0 {
+			fmt.Fprintf(w, "reasons: %s\n", counts(a.Reasons))
+		}
+		if a.Latency != nil {
+			fmt.Fprintf(w, "until the answer: %s\n", quantiles(a.Latency))
+		}
 	}
 	return nil
+}
+
+func quantiles(q *drive.Quantiles) string {
+	return fmt.Sprintf("mean %v, p50 %v, p99 %s, p99.9 %s, max %v", ns(q.Mean), ns(q.P50), known(q.P99), known(q.P999), ns(q.Max))
+}
+
+// counts lists what there is of each, by name.
+func counts(of map[string]uint64) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		list = append(list, fmt.Sprintf("%s %d", name, of[name]))
+	}
+	if list == nil {
+		return "none"
+	}
+	return strings.Join(list, ", ")
 }
 
 // known is a percentile, or N/A where there were too few events for it.

@@ -13,8 +13,19 @@ const (
 	Duplicate                       // an equal id is at the level asked already
 	Rejected                        // not taken, for the Reason
 	DeadLettered                    // taken, then given up, for the Reason
-	outcomesEnd
+
+	// Outcomes is how many there are, with 0, which is none.
+	Outcomes
 )
+
+var outcomeNames = [Outcomes]string{"none", "stored", "durable", "replicated", "duplicate", "rejected", "dead_lettered"}
+
+func (o Outcome) String() string {
+	if o >= Outcomes {
+		return "unknown"
+	}
+	return outcomeNames[o]
+}
 
 // Reason says why an event was rejected or dead-lettered. The log's dead
 // letters carry the same numbers.
@@ -97,7 +108,7 @@ func DecodeAnswer(b []byte) (a Answer, s Status) {
 	switch {
 	case b[4] == markHello:
 		return a, Hello
-	case b[4] != markAnswer, a.Outcome == 0, a.Outcome >= outcomesEnd, a.Reason >= Reasons, a.Mode > ModeOS:
+	case b[4] != markAnswer, a.Outcome == 0, a.Outcome >= Outcomes, a.Reason >= Reasons, a.Mode > ModeOS:
 		return a, BadAnswer
 	}
 	return a, OK

@@ -12,6 +12,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"fmt"
 	"unicode/utf8"
 
 	"eventstreamcore/engine/event"
@@ -54,6 +55,25 @@ const (
 	LevelReplicated              // on the disks of a majority
 	levels
 )
+
+var levelNames = [levels]string{"stored", "durable", "replicated"}
+
+func (l Level) String() string {
+	if l >= levels {
+		return "unknown"
+	}
+	return levelNames[l]
+}
+
+// ParseLevel is the inverse of String.
+func ParseLevel(name string) (Level, error) {
+	for i, n := range levelNames {
+		if n == name {
+			return Level(i), nil
+		}
+	}
+	return 0, fmt.Errorf("level %q: use stored, durable or replicated", name)
+}
 
 // WithLevel is the flags of a frame that wants an answer at the given level.
 func WithLevel(l Level) uint8 { return WantAnswer | uint8(l)<<levelAt }

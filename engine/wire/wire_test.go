@@ -187,6 +187,20 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+func TestNames(t *testing.T) {
+	for l := wire.LevelStored; l <= wire.LevelReplicated; l++ {
+		if back, err := wire.ParseLevel(l.String()); err != nil || back != l {
+			t.Errorf("%v: %v, %v", l, back, err)
+		}
+	}
+	if _, err := wire.ParseLevel("unknown"); err == nil {
+		t.Error("unknown: accepted")
+	}
+	if got := wire.DeadLettered.String() + " " + wire.Outcome(99).String() + " " + wire.ReasonPriority.String() + " " + wire.Reason(99).String(); got != "dead_lettered unknown priority_not_allowed unknown" {
+		t.Error(got)
+	}
+}
+
 func TestReceipt(t *testing.T) {
 	r := wire.NewReceipt(1<<32-1, wire.DeadLettered, wire.ReasonPriority, wire.ModeOS)
 	if r>>event.RefBits != 0 {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -38,6 +37,9 @@ func Load(ctx context.Context, spec Spec) (Report, error) {
 	}
 	s, err := newSender(ctx, spec.withProducer())
 	if err != nil {
+		if ctx.Err() != nil {
+			return Report{Partial: true}, nil
+		}
 		return Report{}, err
 	}
 	defer s.close()
@@ -54,14 +56,19 @@ func Load(ctx context.Context, spec Spec) (Report, error) {
 // sender is a load under way. It belongs to the goroutine that runs it.
 type sender struct {
 	spec   Spec
-	conns  []*net.TCPConn
-	turn   int // the connection of the next write
+	links  []*link
+	turn   int // the link of the next write
+	clock  cpu.Clock
 	raw    *cpu.Timeline
 	start  int64 // ns, CLOCK_MONOTONIC_RAW: when the schedule begins
 	frame  wire.Frame
 	buffer []byte
-	due    []int64 // of the events in the buffer, ns after the start
+	ends   []int   // where each frame of the buffer ends
+	due    []int64 // when each event of the buffer was, ns after the start
+	first  uint64  // the number of the buffer's first event
 	debts  metrics.Histogram
+	times  *times // nil unless answers are asked for
+	ears   []*ear // one a link, or none
 	report Report
 
 	patience  time.Duration // for the server to read to the end
@@ -77,43 +84,53 @@ func newSender(ctx context.Context, spec Spec) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sender{spec: spec, raw: raw, frame: spec.template(), patience: finishTimeout}
+	s := &sender{spec: spec, clock: clock, raw: raw, frame: spec.template(), patience: finishTimeout}
 	s.frame.Payload = pattern(spec.Size)
 	s.buffer = make([]byte, 0, writeBytes+s.frame.Size())
 	s.report.Asked = spec.Schedule.Rate
 	if spec.Version == wire.V2 {
 		s.report.Producer = spec.Producer
 	}
-	return s, s.dial(ctx)
-}
-
-func (s *sender) dial(ctx context.Context) error {
-	d := net.Dialer{Timeout: dialTimeout}
-	for range s.spec.Connections {
-		c, err := d.DialContext(ctx, "tcp", s.spec.Address)
+	for range spec.Connections {
+		l, err := connect(ctx, &s.spec)
 		if err != nil {
 			s.close()
-			if errors.Is(err, syscall.ECONNREFUSED) {
-				return fmt.Errorf("nothing listens on %s: start it with esc serve --addr %s", s.spec.Address, s.spec.Address)
-			}
-			return fmt.Errorf("connecting to %s: %w", s.spec.Address, err)
+			return nil, err
 		}
-		s.conns = append(s.conns, c.(*net.TCPConn))
+		s.links = append(s.links, l)
 	}
-	return nil
+	return s, nil
 }
 
 func (s *sender) close() {
-	for _, c := range s.conns {
-		c.Close()
+	for _, l := range s.links {
+		l.Close()
 	}
 }
 
 // unblock ends a write that waits for the receiver.
 func (s *sender) unblock() {
-	for _, c := range s.conns {
-		c.SetDeadline(time.Now())
+	for _, l := range s.links {
+		l.SetDeadline(time.Now())
 	}
+}
+
+// listen gives every link an ear, if answers are asked for.
+func (s *sender) listen() error {
+	if !s.spec.Ask.Wanted {
+		return nil
+	}
+	s.times = newTimes()
+	for _, l := range s.links {
+		raw, err := cpu.NewTimeline(s.clock, cpu.MonotonicRaw)
+		if err != nil {
+			return err
+		}
+		e := &ear{done: make(chan struct{})}
+		s.ears = append(s.ears, e)
+		go e.hear(l, s.times, raw, s.start)
+	}
+	return nil
 }
 
 // run sends, and completes the report.
@@ -124,7 +141,10 @@ func (s *sender) run() error {
 		}
 	}
 	s.start = s.raw.At(cpu.Now())
-	var err error
+	err := s.listen()
+	if err != nil {
+		return err
+	}
 	if s.spec.open() {
 		err = s.openLoop()
 	} else {
@@ -133,12 +153,15 @@ func (s *sender) run() error {
 	r := &s.report
 	r.DurationNs = s.now()
 	r.Rate = float64(r.Sent) / (float64(r.DurationNs) / 1e9)
-	r.Debt = newDebt(s.debts.Snapshot())
+	r.Debt = newQuantiles(s.debts.Snapshot())
 	r.Partial = s.cancelled.Load()
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.finish()
 	}
-	return s.finish()
+	if s.ears != nil {
+		r.Answers = newAnswers(s.ears, r.Sent)
+	}
+	return err
 }
 
 // now is the time in ns since the start.
@@ -188,7 +211,6 @@ func (s *sender) closedLoop() error {
 		for (total == 0 || i < total) && len(s.buffer) < writeBytes {
 			s.append(i)
 			i++
-			s.report.Sent++
 		}
 		if err := s.write(); err != nil {
 			return err
@@ -206,68 +228,89 @@ func (s *sender) add(i uint64, due int64) {
 }
 
 func (s *sender) append(i uint64) {
+	if len(s.ends) == 0 {
+		s.first = i
+	}
 	if s.spec.Version == wire.V2 {
 		s.frame.ID = s.spec.id(i)
 	}
 	number(s.frame.Payload, i)
 	s.buffer = s.frame.Append(s.buffer)
+	s.ends = append(s.ends, len(s.buffer))
 }
 
-// write sends the buffer over the next connection. An event counts as sent at
-// the moment before: what the write itself takes is the receiver's pressure,
-// and shows as the debt of those that come after.
+// write sends the buffer over the next link. An event counts as sent at the
+// moment before: what the write itself takes is the receiver's pressure, and
+// shows as the debt of those that come after.
 func (s *sender) write() error {
 	now := s.now()
 	for _, due := range s.due {
 		s.debts.Record(now - due)
 	}
-	s.report.Sent += uint64(len(s.due))
-	s.due = s.due[:0]
-	c := s.conns[s.turn]
-	if s.turn++; s.turn == len(s.conns) {
+	if s.times != nil {
+		s.note(now)
+	}
+	s.report.Sent += uint64(len(s.ends))
+	l := s.links[s.turn]
+	if s.turn++; s.turn == len(s.links) {
 		s.turn = 0
 	}
-	n, err := s.send(c, s.buffer)
+	n, err := l.send(s.buffer, s.ends, &s.cancelled)
 	s.report.Bytes += uint64(n)
 	s.report.Writes++
-	s.buffer = s.buffer[:0]
+	s.buffer, s.ends, s.due = s.buffer[:0], s.ends[:0], s.due[:0]
+	if errors.Is(err, syscall.ECONNREFUSED) { // of an earlier datagram
+		return fmt.Errorf("nothing listens on UDP %s: start it with esc serve --udp %s", s.spec.Address, s.spec.Address)
+	}
 	if err != nil {
 		return fmt.Errorf("%s closed the connection after some %d events (its log says why): %w", s.spec.Address, s.report.Sent, err)
 	}
 	return nil
 }
 
-// send writes all of b. A pinned sender polls while the receiver's window is full:
-// to sleep until it opens costs 50 us and more on a virtual machine, in which
-// the receiver runs dry, and the sender would be what is measured.
-func (s *sender) send(c *net.TCPConn, b []byte) (int, error) {
-	if s.spec.CPU == Unpinned {
-		return c.Write(b)
+// note says when the buffer's events were due, or in a closed loop sent.
+func (s *sender) note(now int64) {
+	for k := range s.ends {
+		due := now
+		if k < len(s.due) {
+			due = s.due[k]
+		}
+		s.times.note(s.first+uint64(k), due)
 	}
-	return pollWrite(c, b, &s.cancelled)
 }
 
-// finish ends the connections and waits until the server has read them to their
-// ends, which it shows by closing them.
+// finish ends the links and waits until the server has read them to their ends,
+// and answered, which it shows by closing them. Of datagrams nothing is known.
 func (s *sender) finish() error {
+	if s.spec.Access.UDP {
+		return nil
+	}
 	deadline := time.Now().Add(s.patience)
-	for _, c := range s.conns {
-		if err := c.CloseWrite(); err != nil {
+	for _, l := range s.links {
+		if err := l.endWrite(); err != nil {
 			return s.broken(err)
 		}
 	}
-	for _, c := range s.conns {
-		c.SetReadDeadline(deadline)
-		_, err := io.Copy(io.Discard, c)
-		var timeout net.Error
-		switch {
-		case errors.As(err, &timeout) && timeout.Timeout():
+	for i, l := range s.links {
+		l.SetReadDeadline(deadline)
+		switch err := s.toTheEnd(i); {
+		case timedOut(err):
 			s.report.Unconfirmed++
 		case err != nil:
 			return s.broken(err)
 		}
 	}
 	return nil
+}
+
+// toTheEnd waits until link i is closed by the server.
+func (s *sender) toTheEnd(i int) error {
+	if s.ears != nil {
+		<-s.ears[i].done
+		return s.ears[i].err
+	}
+	_, err := io.Copy(io.Discard, s.links[i])
+	return err
 }
 
 func (s *sender) broken(err error) error {

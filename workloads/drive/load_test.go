@@ -3,6 +3,7 @@ package drive
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"io"
 	"net"
 	"strings"
@@ -20,8 +21,11 @@ type sink struct {
 	stall    time.Duration // before it reads
 	closeAt  int           // bytes after which it hangs up; 0 is never
 	reset    bool          // it resets the connection, unread, after the stall
+	rejects  wire.Reason   // it refuses the hello for this
+	answers  func(*wire.Frame) *wire.Answer
 	mu       sync.Mutex
 	streams  [][]byte
+	hello    wire.Greeting
 	readers  sync.WaitGroup
 }
 
@@ -38,7 +42,7 @@ func newSink(t *testing.T, change func(*sink)) *sink {
 	t.Cleanup(func() { listener.Close(); s.readers.Wait() })
 	s.readers.Go(func() {
 		for {
-			c, err := listener.Accept()
+			c, err := s.listener.Accept()
 			if err != nil {
 				return
 			}
@@ -50,6 +54,10 @@ func newSink(t *testing.T, change func(*sink)) *sink {
 
 func (s *sink) read(c net.Conn) {
 	defer c.Close()
+	stream, ok := s.greet(c)
+	if !ok {
+		return
+	}
 	time.Sleep(s.stall)
 	if s.reset {
 		c.(*net.TCPConn).SetLinger(0)
@@ -59,10 +67,60 @@ func (s *sink) read(c net.Conn) {
 	if s.closeAt > 0 {
 		from = io.LimitReader(c, int64(s.closeAt))
 	}
-	stream, _ := io.ReadAll(from)
+	if s.answers != nil {
+		from = io.TeeReader(from, &answerer{to: c, answer: s.answers, unread: bytes.Clone(stream)})
+	}
+	rest, _ := io.ReadAll(from)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.streams = append(s.streams, stream)
+	s.streams = append(s.streams, append(stream, rest...))
+}
+
+// greet answers a hello, or returns the frame that came instead.
+func (s *sink) greet(c net.Conn) (first []byte, ok bool) {
+	head := make([]byte, wire.PrefixSize)
+	if _, err := io.ReadFull(c, head); err != nil {
+		return nil, true
+	}
+	frame := append(head, make([]byte, binary.BigEndian.Uint32(head))...)
+	io.ReadFull(c, frame[wire.PrefixSize:])
+	if _, status := wire.Decode(frame, new(wire.Frame)); status != wire.Hello {
+		return frame, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hello, _ = wire.DecodeGreeting(frame)
+	if s.rejects != wire.ReasonNone {
+		c.Write((&wire.Answer{Outcome: wire.Rejected, Reason: s.rejects}).Append(nil))
+		return nil, false
+	}
+	c.Write(wire.AppendWelcome(nil, 0))
+	return nil, true
+}
+
+// answerer answers the frames that are written to it.
+type answerer struct {
+	to     io.Writer
+	answer func(*wire.Frame) *wire.Answer
+	unread []byte
+}
+
+func (a *answerer) Write(b []byte) (int, error) {
+	a.unread = append(a.unread, b...)
+	var out []byte
+	for {
+		var f wire.Frame
+		n, status := wire.Decode(a.unread, &f)
+		if status != wire.OK {
+			break
+		}
+		if answer := a.answer(&f); answer != nil {
+			out = answer.Append(out)
+		}
+		a.unread = a.unread[n:]
+	}
+	a.to.Write(out)
+	return len(b), nil
 }
 
 // frames decodes what came in, connection by connection.
@@ -181,17 +239,20 @@ func TestStallIsDebt(t *testing.T) {
 }
 
 func TestLoadIsCancelled(t *testing.T) {
-	sink := newSink(t, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	sink := newSink(t, func(s *sink) { s.answers = func(*wire.Frame) *wire.Answer { cancel(); return nil } })
 	spec := sink.spec()
 	spec.Count, spec.Schedule.Rate = 1<<40, 1000
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
 	report, err := Load(ctx, spec)
 	if err != nil || !report.Partial || report.Sent == 0 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	if got := len(sink.frames(t)); uint64(got) != report.Sent {
 		t.Errorf("sent %d, received %d", report.Sent, got)
+	}
+	if report, err := Load(ctx, spec); err != nil || !report.Partial || report.Sent != 0 {
+		t.Errorf("cancelled beforehand: %+v, %v", report, err)
 	}
 }
 
@@ -320,7 +381,7 @@ func TestKeptUp(t *testing.T) {
 
 func TestSendingAllocatesNothing(t *testing.T) {
 	spec := Default("")
-	s := &sender{spec: spec, frame: spec.template(), buffer: make([]byte, 0, writeBytes), due: make([]int64, 0, 1000)}
+	s := &sender{spec: spec, frame: spec.template(), buffer: make([]byte, 0, writeBytes), due: make([]int64, 0, 1000), ends: make([]int, 0, 1000)}
 	s.frame.Payload = pattern(spec.Size)
 	i := uint64(0)
 	if n := testing.AllocsPerRun(500, func() { s.add(i, int64(i)); i++ }); n != 0 {

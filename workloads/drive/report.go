@@ -17,17 +17,19 @@ type Report struct {
 	Producer   uint32  `json:"producer"` // of the ids; 0 with v1 frames
 
 	// The generator's own lateness: an open loop's intended -> sent.
-	Debt   *Debt `json:"debt,omitempty"`
-	LagNs  int64 `json:"lag_ns"`  // how much longer than its schedule it took
-	KeptUp bool  `json:"kept_up"` // that is at most 1 %, or 10 ms
+	Debt   *Quantiles `json:"debt,omitempty"`
+	LagNs  int64      `json:"lag_ns"`  // how much longer than its schedule it took
+	KeptUp bool       `json:"kept_up"` // that is at most 1 %, or 10 ms
+
+	Answers *Answers `json:"answers,omitempty"` // where they were asked for
 
 	Partial     bool `json:"partial,omitempty"`     // interrupted
 	Unconfirmed int  `json:"unconfirmed,omitempty"` // connections that the server did not read to the end within 5 s
 }
 
-// Debt is the distribution of intended -> sent, in ns. A percentile is missing
-// where there are too few events for it.
-type Debt struct {
+// Quantiles sum up a distribution, in ns. A percentile is missing where there are
+// too few events for it.
+type Quantiles struct {
 	Mean int64 `json:"mean_ns"`
 	P50  int64 `json:"p50_ns"`
 	P99  int64 `json:"p99_ns,omitempty"`
@@ -41,18 +43,18 @@ const (
 	leastForP999 = 3688
 )
 
-func newDebt(s *metrics.Snapshot) *Debt {
+func newQuantiles(s *metrics.Snapshot) *Quantiles {
 	if s.Count == 0 {
 		return nil
 	}
-	d := &Debt{Mean: int64(s.Sum / s.Count), P50: s.Quantile(0.5), Max: s.Max}
+	q := &Quantiles{Mean: int64(s.Sum / s.Count), P50: s.Quantile(0.5), Max: s.Max}
 	if s.Count >= leastForP99 {
-		d.P99 = s.Quantile(0.99)
+		q.P99 = s.Quantile(0.99)
 	}
 	if s.Count >= leastForP999 {
-		d.P999 = s.Quantile(0.999)
+		q.P999 = s.Quantile(0.999)
 	}
-	return d
+	return q
 }
 
 // A generator keeps up if it takes at most slackShare longer than its schedule,

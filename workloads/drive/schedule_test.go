@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func times(s Schedule, n int) []int64 {
+func walk(s Schedule, n int) []int64 {
 	p := NewPacer(s)
 	list := make([]int64, n)
 	for i := range list {
@@ -20,7 +20,7 @@ func times(s Schedule, n int) []int64 {
 
 func TestConstantDoesNotDrift(t *testing.T) {
 	for _, rate := range []float64{0.5, 3, 7, 50_000, 333_333, 1e6 / 3, 9_999_999} {
-		for i, at := range times(Schedule{Rate: rate}, 1_000_000) {
+		for i, at := range walk(Schedule{Rate: rate}, 1_000_000) {
 			if want := float64(i) / rate * 1e9; math.Abs(float64(at)-want) > 1 {
 				t.Fatalf("rate %v: event %d at %d ns, want %v", rate, i, at, want)
 			}
@@ -29,7 +29,7 @@ func TestConstantDoesNotDrift(t *testing.T) {
 }
 
 func TestBurst(t *testing.T) {
-	got := times(Schedule{Shape: Burst, Rate: 1000, Burst: 4}, 10)
+	got := walk(Schedule{Shape: Burst, Rate: 1000, Burst: 4}, 10)
 	want := []int64{0, 0, 0, 0, 4e6, 4e6, 4e6, 4e6, 8e6, 8e6}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -41,7 +41,7 @@ func TestBurst(t *testing.T) {
 func TestPoisson(t *testing.T) {
 	const n, rate = 100_000, 20_000.0
 	s := Schedule{Shape: Poisson, Rate: rate, Seed: 3}
-	list := times(s, n+1)
+	list := walk(s, n+1)
 	if !slices.IsSorted(list) || list[0] != 0 {
 		t.Fatal("times run backwards, or do not start at 0")
 	}
@@ -58,10 +58,10 @@ func TestPoisson(t *testing.T) {
 	if bound := 2.7 / math.Sqrt(n); worst > bound {
 		t.Errorf("distance from the exponential distribution %v, over %v", worst, bound)
 	}
-	if !slices.Equal(list, times(s, n+1)) {
+	if !slices.Equal(list, walk(s, n+1)) {
 		t.Error("the same seed gave other times")
 	}
-	if s.Seed++; slices.Equal(list, times(s, n+1)) {
+	if s.Seed++; slices.Equal(list, walk(s, n+1)) {
 		t.Error("another seed gave the same times")
 	}
 }

@@ -28,6 +28,8 @@ type Spec struct {
 	Version  wire.Version   // V2 carries ids and intended times; V1 neither
 	Producer uint32         // of the ids, 24 bits; 0 draws one at random
 
+	Ask         Ask // v2 over TCP only
+	Access      Access
 	Connections int // 1 to 10,000: each write goes to the next one
 	CPU         int // to pin the sender to, or Unpinned
 }
@@ -36,6 +38,8 @@ type Spec struct {
 const Unpinned = -1
 
 const (
+	longestDatagram = 65_507
+
 	maxConnections = 10_000
 	producerMask   = 1<<24 - 1
 	counterBits    = 40
@@ -59,8 +63,12 @@ func (s *Spec) PayloadFor(frame int) int {
 // Validate judges the load.
 func (s *Spec) Validate() error {
 	f := wire.Frame{Version: s.Version, Topic: []byte(s.Topic), Priority: s.Priority}
-	if s.Size < 0 || f.Size()+s.Size > wire.MaxFrame {
-		return fmt.Errorf("payload of %d bytes: must be 0 to %d with this topic", s.Size, wire.MaxFrame-f.Size())
+	most := wire.MaxFrame - f.Size()
+	if s.Access.UDP {
+		most = longestDatagram - f.Size()
+	}
+	if s.Size < 0 || s.Size > most {
+		return fmt.Errorf("payload of %d bytes: must be 0 to %d with this topic", s.Size, most)
 	}
 	if err := f.Check(); err != nil {
 		return err
@@ -75,10 +83,26 @@ func (s *Spec) Validate() error {
 	case s.Producer > producerMask:
 		return fmt.Errorf("producer %d: must be 0 to %d", s.Producer, producerMask)
 	}
-	if s.Schedule.Rate == 0 {
-		return nil
+	if err := s.validateAccess(); err != nil || s.Schedule.Rate == 0 {
+		return err
 	}
 	return s.Schedule.Validate()
+}
+
+// validateAccess judges what goes together.
+func (s *Spec) validateAccess() error {
+	a := &s.Access
+	switch {
+	case a.UDP && (a.TLS != nil || a.Token != "" || s.Ask.Wanted):
+		return errors.New("UDP has no TLS, no tokens and no answers: use TCP for them")
+	case s.Version == wire.V1 && (a.Token != "" || s.Ask.Wanted):
+		return errors.New("v1 frames have no tokens and no answers: use v2")
+	case len(a.Token) > wire.MaxToken:
+		return fmt.Errorf("token of %d bytes: must be at most %d", len(a.Token), wire.MaxToken)
+	case s.Ask.Level > wire.LevelReplicated:
+		return fmt.Errorf("answer level %d: use stored, durable or replicated", s.Ask.Level)
+	}
+	return nil
 }
 
 // open reports whether the load is an open loop.
@@ -118,7 +142,7 @@ func (s *Spec) Expect(i uint64) wire.Frame {
 
 // template is what the frames of all events have in common.
 func (s *Spec) template() wire.Frame {
-	return wire.Frame{Version: s.Version, Topic: []byte(s.Topic), Priority: s.Priority}
+	return wire.Frame{Version: s.Version, Topic: []byte(s.Topic), Priority: s.Priority, Flags: s.Ask.flags()}
 }
 
 func (s *Spec) id(i uint64) uint64 {
