@@ -274,7 +274,7 @@ func TestUnconfirmed(t *testing.T) {
 
 // TestCancelledWhileBlocked cancels a write that waits for a receiver that never reads.
 func TestCancelledWhileBlocked(t *testing.T) {
-	sink := newSink(t, func(s *sink) { s.stall = 2 * time.Second })
+	sink := newSink(t, func(s *sink) { s.stall = 600 * time.Millisecond })
 	spec := sink.spec()
 	spec.Schedule.Rate, spec.Count, spec.Size = 0, 1<<40, 100_000
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
