@@ -39,9 +39,8 @@ type Bench struct {
 
 // Settle prepares the process for measuring: the collector is off, and there are
 // two more scheduler slots than spinning threads.
-func (b *Bench) Settle() {
-	b.Hot = b.Allowed[len(b.Allowed)-1]
-	b.Peer = b.Allowed[max(len(b.Allowed)-2, 0)]
+func (b *Bench) Settle(hot, peer int) {
+	b.Hot, b.Peer = hot, peer
 	debug.SetGCPercent(-1)
 	runtime.GOMAXPROCS(4)
 }

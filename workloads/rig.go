@@ -11,7 +11,9 @@ import (
 
 	"eventstreamcore/engine"
 	"eventstreamcore/engine/bus"
+	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/store"
+	"eventstreamcore/probes"
 	"eventstreamcore/reports/record"
 )
 
@@ -53,7 +55,26 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	go func() { r.ended <- r.engine.Run(ctx) }()
-	return r, r.started()
+	if err := r.started(); err != nil {
+		return nil, err
+	}
+	return r, b.inPlace(r)
+}
+
+// inPlace reads back where the engine's threads, and its events' pages, really
+// are. What is not as planned would make another figure of every one.
+func (b *Bench) inPlace(r *rig) error {
+	var pinned []probes.Pinned
+	for _, t := range r.engine.Threads() {
+		if t.CPU() != duty.Unpinned {
+			pinned = append(pinned, probes.Pinned{Role: t.Name(), ID: t.ID, CPU: t.CPU()})
+		}
+	}
+	placement, err := probes.ReadPlacement(pinned)
+	if err != nil {
+		return err
+	}
+	return placement.Mismatch(len(b.Allowed) <= len(pinned)+1)
 }
 
 // started waits until the engine's threads run, for their placement is part of

@@ -15,6 +15,7 @@ import (
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/probes"
+	"eventstreamcore/probes/place"
 	"eventstreamcore/probes/topology"
 	"eventstreamcore/reports"
 	"eventstreamcore/reports/record"
@@ -151,25 +152,34 @@ func measure(ctx context.Context, f benchFlags, chosen []workloads.Workload, pro
 	if err != nil {
 		return run, exit(exitUnfit, err)
 	}
-	ruler, rulerErr := probes.CheckRuler(clock)
-	if run.Host, err = readHost(); err != nil {
+	ruler, err := probes.CheckRuler(clock)
+	if err != nil && !errors.Is(err, probes.ErrRuler) { // one that does not hold is the doctor's to say
 		return run, exit(exitUnmeasured, err)
 	}
-	checks := append([]probes.Check{probes.RulerCheck(ruler, rulerErr)}, probes.CheckFitness(os.DirFS("/"), run.Host.Allowed).Checks...)
-	run.Fitness = recordFitness(probes.NewFitness(checks))
+	machine, err := topology.Read(os.DirFS("/"))
+	if err != nil {
+		return run, exit(exitUnmeasured, err)
+	}
+	if run.Host, err = readHost(machine); err != nil {
+		return run, exit(exitUnmeasured, err)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return run, err
 	}
 	b := &workloads.Bench{
-		Clock: clock, Fitness: run.Fitness, Allowed: run.Host.Allowed, Trials: f.count, Time: f.time,
+		Clock: clock, Allowed: run.Host.Allowed, Trials: f.count, Time: f.time,
 		Scratch: scratch, Disk: disk, Self: self, Log: progress, Random: rand.New(rand.NewPCG(f.seed, f.seed)),
 	}
-	b.Settle()
+	if err := settle(b, machine); err != nil {
+		return run, exit(exitUnmeasured, err)
+	}
+	run.Fitness = recordFitness(probes.Doctor(clock, os.DirFS("/"), machine, run.Host.Allowed, f.out, doctorWindow))
+	b.Fitness = run.Fitness
 	stopped := func() bool { return ctx.Err() != nil }
 	if f.run == everything {
 		fmt.Fprintln(progress, "measuring the machine: core to core, caches, lost time")
-		if err := addHardware(&run, b, f.quick, stopped); err != nil {
+		if err := addHardware(&run, b, machine, f.quick, stopped); err != nil {
 			return run, exit(exitUnmeasured, err)
 		}
 	}
@@ -183,19 +193,34 @@ func measure(ctx context.Context, f benchFlags, chosen []workloads.Workload, pro
 }
 
 // addHardware measures the machine, before any workload runs on it.
-func addHardware(run *record.Run, b *workloads.Bench, quick bool, stopped func() bool) error {
-	root := os.DirFS("/")
-	machine, err := topology.Read(root)
-	if err != nil {
-		return err
-	}
+func addHardware(run *record.Run, b *workloads.Bench, machine *topology.Topology, quick bool, stopped func() bool) error {
 	effort := workloads.Thorough
 	if quick {
 		effort = workloads.Brief
 	}
-	h, err := b.Hardware(machine, root, effort, stopped)
+	h, err := b.Hardware(machine, os.DirFS("/"), effort, stopped)
 	run.Matrices, run.Caches, run.Strips = h.Matrices, h.Caches, h.Strips
 	return err
+}
+
+// doctorWindow is how long each CPU is watched for what others take of it.
+const doctorWindow = 300 * time.Millisecond
+
+// settle puts the measured thread where the plan for this machine has the whole
+// engine on one thread, and the second one where it has the generator.
+func settle(b *workloads.Bench, machine *topology.Topology) error {
+	hot, peer := b.Allowed[0], b.Allowed[0]
+	if len(b.Allowed) > 1 {
+		plan, err := place.Choose(machine, topology.Matrix{}, []place.Role{place.Ingest, place.Generator, place.Housekeeping})
+		if err != nil {
+			return err
+		}
+		engine, _ := plan.Of(place.Ingest)
+		generator, _ := plan.Of(place.Generator)
+		hot, peer = engine.CPU, generator.CPU
+	}
+	b.Settle(hot, peer)
+	return nil
 }
 
 // finish checks the ruler again: if it no longer holds, nothing measured with it

@@ -13,7 +13,7 @@ import (
 )
 
 // readHost is what identifies the machine.
-func readHost() (h record.Host, err error) {
+func readHost(t *topology.Topology) (h record.Host, err error) {
 	h = record.Host{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuid.CPU.BrandName, Kernel: kernelRelease()}
 	h.Name, _ = os.Hostname()
 	if cpuid.CPU.Supports(cpuid.HYPERVISOR) {
@@ -24,10 +24,6 @@ func readHost() (h record.Host, err error) {
 	}
 	if h.Allowed, err = cpu.Allowed(); err != nil {
 		return h, fmt.Errorf("which CPUs this process may use: %w", err)
-	}
-	t, err := topology.Read(os.DirFS("/"))
-	if err != nil {
-		return h, err
 	}
 	h.Online, h.Nodes, h.MemoryMB = t.Online, len(t.Nodes), memoryMB()
 	return h, nil
