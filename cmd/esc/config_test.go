@@ -298,3 +298,39 @@ func TestFlagsOfServe(t *testing.T) {
 		}
 	}
 }
+
+// FuzzConfig wants of any file that it is taken or refused by name, and that
+// what was taken is printed as a file that says the same.
+func FuzzConfig(f *testing.F) {
+	for _, name := range []string{documented, "testdata/config/mistakes.yaml"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(b))
+	}
+	for _, text := range []string{"", "---\n", "tcp: {addr: '[::1]:0'}", "a: &a\n  b: *a\n", "<<: {data: x}", "data: |\n  x\n", "alerts: {topics: [a, '#']}", "threads: {cpus: [0, [1]]}"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s := newSettings()
+		if err := (&configFile{name: "f", options: s.options(), seen: map[string]int{}}).read(text); err != nil {
+			if !strings.HasPrefix(err.Error(), "f:") {
+				t.Fatalf("no name in %q", err)
+			}
+			return
+		}
+		s.admin.Token, s.alerts.webhook = "", "" // which are not printed
+		var printed bytes.Buffer
+		if err := s.print(&printed); err != nil {
+			t.Fatal(err)
+		}
+		back := newSettings()
+		err := (&configFile{name: "p", options: back.options(), seen: map[string]int{}}).read(printed.String())
+		var again bytes.Buffer
+		back.print(&again)
+		if err != nil || again.String() != printed.String() {
+			t.Fatalf("%v\n%s\nread back as\n%s", err, printed.String(), again.String())
+		}
+	})
+}
