@@ -22,6 +22,7 @@ import (
 type keeper interface {
 	Written() uint64
 	Durable() uint64
+	Full() bool
 	Close() error
 }
 

@@ -21,6 +21,7 @@ type controller struct {
 	lanes      *[event.Lanes]bus.Lane
 	stats      func(*Stats) // received and dropped
 	processors *[event.Lanes]*process.Processor
+	full       func() bool // the log has no room on its disk
 	orders     *bus.Orders
 	clock      cpu.Clock
 	log        *slog.Logger
@@ -35,7 +36,7 @@ type controller struct {
 func (e *Engine) newController() *controller {
 	return &controller{
 		plane: e.Plane, thresholds: e.cfg.Control, lanes: &e.bus.Routed, stats: e.pressure, processors: &e.processors,
-		orders: &e.orders, clock: e.cfg.Clock, log: e.cfg.Logger, began: time.Now(), first: cpu.Now(),
+		full: e.log.Full, orders: &e.orders, clock: e.cfg.Clock, log: e.cfg.Logger, began: time.Now(), first: cpu.Now(),
 	}
 }
 
@@ -70,8 +71,15 @@ func (c *controller) sample(now cpu.Ticks) control.Sample {
 		s.Depth = max(s.Depth, c.thresholds.Depth(c.lanes[i].Len(), c.lanes[i].Cap()))
 		s.Latency = max(s.Latency, c.processors[i].Meter.Peak())
 	}
+	if c.full() {
+		s.Depth = fullDisk
+	}
 	return s
 }
+
+// fullDisk is the depth that a log without room counts as: beyond every bound,
+// for nothing leaves the engine until there is some.
+const fullDisk = 2
 
 func (c *controller) obey(d control.Decision) {
 	if c.ended.Load() {
