@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"eventstreamcore/engine"
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/store"
 	"eventstreamcore/reports/record"
 )
@@ -38,6 +39,7 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 	cfg := engine.Default(r.events)
 	cfg.Clock, cfg.Publishers = b.Clock, 0
 	cfg.Log.Mode, cfg.Log.RetainBytes = store.OS, retained
+	cfg.Overflow = bus.Policies{} // the generator is held: what is measured is never dropped
 	change(&cfg)
 	if r.engine, err = engine.New(cfg); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
