@@ -216,7 +216,7 @@ func TestConservationAtEveryMoment(t *testing.T) {
 	done := make(chan bool)
 	go func() {
 		defer close(done)
-		for i := range 20_000 {
+		for i := range 5_000 {
 			e := []ingest.Event{{Topic: []string{"a", "fails"}[i%2], ID: senderID(i / 10), Priority: event.Priority(i % event.Priorities)}}
 			for n := 0; n == 0; n, _ = p.PublishBatch(e) {
 			}

@@ -110,8 +110,9 @@ func TestTopicsReloadOnHangup(t *testing.T) {
 	hangup("orders/+:CRITICAL\norders/new\n", `level=ERROR msg="topics stay as they were.*topics.conf:2: `)
 	before := sent
 	hangup("orders/+:CRITICAL\n", `msg="topics read anew" .*patterns=(1)`)
+	client.(*net.TCPConn).CloseWrite() // before the signal: a stopping server reads on only from who has finished
+	io.Copy(io.Discard, client)        // until the server has read what was sent
 	p.Process.Signal(syscall.SIGTERM)
-	io.Copy(io.Discard, client) // until the server has read what was sent
 	if err := p.Wait(); err != nil {
 		t.Fatalf("esc serve: %v", err)
 	}

@@ -50,18 +50,19 @@ func TestEveryCrashState(t *testing.T) {
 	calls, states := 0, 0
 	for _, part := range []struct {
 		mode          Mode
+		direct        bool
 		calls, events int
-	}{{Group, 1500, 30}, {Interval, 850, 4}} {
+	}{{Group, false, 1000, 30}, {Group, true, 400, 30}, {Interval, false, 850, 4}} {
 		if underRace {
 			part.calls /= 20
 		}
 		r := newRig(part.mode, 1)
-		r.cfg.SegmentBytes, r.cfg.RetainBytes = 10<<10, 20<<10
+		r.cfg.SegmentBytes, r.cfg.RetainBytes, r.cfg.Direct = 10<<10, 20<<10, part.direct
 		n, err := everyCrash(r, part.calls, part.events)
 		if err != nil {
 			t.Fatalf("mode %v, call %d: %v", part.mode, r.disk.calls, err)
 		}
-		t.Logf("mode %v: %d calls, %d states", part.mode, r.disk.calls, n)
+		t.Logf("mode %v, direct %v: %d calls, %d states", part.mode, part.direct, r.disk.calls, n)
 		calls += r.disk.calls
 		states += n
 	}

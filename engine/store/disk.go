@@ -18,10 +18,11 @@ type disk interface {
 	List() ([]string, error) // ascending
 	Open(name string) (file, error)
 	OpenRead(name string) (file, error)
-	Create(name string) (file, error) // empty, whatever was there
-	Rename(from, to string) error     // over what was there
-	Remove(name string) error         // nil if it was not there
-	SyncDir() error                   // makes creations, renames and removals last
+	OpenDirect(name string) (file, error) // for aligned writes past the page cache
+	Create(name string) (file, error)     // empty, whatever was there
+	Rename(from, to string) error         // over what was there
+	Remove(name string) error             // nil if it was not there
+	SyncDir() error                       // makes creations, renames and removals last
 }
 
 // file is an open file. Sync makes its bytes and its size last, not its name.

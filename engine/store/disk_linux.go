@@ -92,6 +92,9 @@ func (d folder) open(name string, flags int) (file, error) {
 
 func (d folder) Open(name string) (file, error)     { return d.open(name, os.O_RDWR) }
 func (d folder) OpenRead(name string) (file, error) { return d.open(name, os.O_RDONLY) }
+func (d folder) OpenDirect(name string) (file, error) {
+	return d.open(name, os.O_WRONLY|unix.O_DIRECT)
+}
 func (d folder) Create(name string) (file, error) {
 	return d.open(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 }
@@ -164,6 +167,10 @@ func (f osFile) Allocate(size int64, zero bool) error {
 	}
 	return nil
 }
+
+// noDirect reports whether err says that a file cannot be written past the page
+// cache.
+func noDirect(err error) bool { return errors.Is(err, unix.EINVAL) }
 
 // noSpace reports whether err says that the disk or the quota is full.
 func noSpace(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }

@@ -15,3 +15,5 @@ func openFolder(path string, _ bool) (disk, error) {
 }
 
 func noSpace(error) bool { return false }
+
+func noDirect(error) bool { return false }

@@ -56,10 +56,10 @@ func (d *simDisk) failNth(kind string, n int) (came *bool) {
 // failEvery runs a log again and again, each time with another call failing,
 // and holds what is left against what was promised: by a restart on the same
 // kernel, whose cache may lie, and then by a power cut.
-func failEvery(mode Mode, kind string, f flaws) (runs int, err error) {
+func failEvery(mode Mode, direct bool, kind string, f flaws) (runs int, err error) {
 	for n := 0; ; n++ {
 		r := newRig(mode, 3)
-		r.flaws = f
+		r.flaws, r.cfg.Direct = f, direct
 		came := r.disk.failNth(kind, n)
 		failed := r.run(60)
 		if !*came {
@@ -111,13 +111,21 @@ func (r *rig) afterFault(failed error) error {
 func TestEveryFault(t *testing.T) {
 	for mode := range modes {
 		for _, kind := range []string{"sync", "write", ""} {
-			runs, err := failEvery(mode, kind, flaws{})
+			runs, err := failEvery(mode, false, kind, flaws{})
 			if err != nil {
 				t.Errorf("mode %v: %v", mode, err)
 			}
 			t.Logf("mode %v: %d runs with a failing %s", mode, runs, kind)
 		}
 	}
+}
+
+func TestEveryFaultDirect(t *testing.T) {
+	runs, err := failEvery(Group, true, "", flaws{})
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d runs with a failing call", runs)
 }
 
 // TestFullDisk fills the disk and makes room again, fifty times. What was
@@ -190,7 +198,7 @@ func TestFlawsAreFound(t *testing.T) {
 		return powerCuts(r, 500)
 	}
 	faults := func(f flaws) error {
-		_, err := failEvery(Group, "sync", f)
+		_, err := failEvery(Group, false, "sync", f)
 		return err
 	}
 	for _, c := range []struct {

@@ -104,9 +104,7 @@ func open(cfg Config, env surroundings) (*Log, Recovery, error) {
 		return nil, Recovery{}, err
 	}
 	l := &Log{cfg: cfg, env: env, lock: lock}
-	for i := range l.batches {
-		l.batches[i] = newBatch(max(cfg.GroupBytes, env.longest))
-	}
+	l.prepareMemory()
 	report, err := l.recover()
 	if err != nil {
 		if l.segment != nil {
@@ -122,6 +120,20 @@ func open(cfg Config, env surroundings) (*Log, Recovery, error) {
 	l.keep()
 	return l, report, nil
 }
+
+// prepareMemory makes the two batches, and the stage if the log has a use for it.
+func (l *Log) prepareMemory() {
+	n := max(l.cfg.GroupBytes, l.env.longest)
+	for i := range l.batches {
+		l.batches[i] = newBatch(n)
+	}
+	if l.cfg.Direct && l.cfg.Mode == Group {
+		l.stage = newStage(n + trailerSize)
+	}
+}
+
+// Direct reports whether groups go past the page cache. The committer may ask.
+func (l *Log) Direct() bool { return l.segment.direct != nil }
 
 // Gathered is the last sequence appended, as of the gatherer's last Offer.
 func (l *Log) Gathered() uint64 { return l.gathered.Load() }

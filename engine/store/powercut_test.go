@@ -78,4 +78,11 @@ func TestPowerCuts(t *testing.T) {
 			}
 		})
 	}
+	t.Run("direct", func(t *testing.T) {
+		r := newRig(Group, 12)
+		r.cfg.Direct = true
+		if err := powerCuts(r, n/4); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -31,18 +31,18 @@ type Reader struct {
 	Since int64                   // ns, CLOCK_REALTIME: only records received then or later
 	Lost  uint64                  // sequences met so far that repair had taken out
 
-	disk  disk
-	min   uint64 // entries before it are passed over
-	next  uint64 // sequence that the next group begins with
-	prev  uint32 // crc of the last group
-	loose bool   // there is none to chain to
-	part  part
-	s     *scanner // of part, nil before the first
-	at    int64    // of the next group in part
-	rest  []byte   // records of the group being read that are still to come
-	entry Entry
-	err   error
-	waits uint // in a row without anything new
+	disk   disk
+	min    uint64 // entries before it are passed over
+	next   uint64 // sequence that the next group begins with
+	prev   uint32 // crc of the last group
+	loose  bool   // there is none to chain to
+	part   part
+	s      *scanner // of part, nil before the first
+	at     int64    // of the next group in part
+	rest   []byte   // records of the group being read that are still to come
+	entry  Entry
+	err    error
+	looked time.Time // when it last made sure that the end is no damage
 }
 
 // NewReader reads the log in dir from its first record on.
@@ -163,7 +163,6 @@ func (r *Reader) take(g *span) {
 		r.Lost += g.last - g.first + 1
 		r.rest = nil
 	}
-	r.waits = 0
 }
 
 // enter opens the segment that begins with sequence first, if there is one and
@@ -206,13 +205,15 @@ func (r *Reader) fail(err error) bool {
 	return false
 }
 
-// end decides whether the log ends here or is damaged here. While it is being
-// followed it looks less and less often: a look reads the segment again.
+// lookEvery bounds what following costs: a look at the end reads its segment.
+const lookEvery = 5 * time.Second
+
+// end decides whether the log ends here or is damaged here.
 func (r *Reader) end() bool {
-	r.waits++
-	if r.waits&(r.waits-1) != 0 {
+	if time.Since(r.looked) < lookEvery {
 		return false
 	}
+	r.looked = time.Now()
 	now, err := readPart(r.disk, r.part.name)
 	if isMissing(err) || err == nil && now.salt != r.part.salt {
 		return r.fail(fmt.Errorf("sequence %d: %w", r.next, ErrGone))
@@ -265,7 +266,7 @@ func (r *Reader) seek(at func(*part) bool, back int, min uint64, ahead func(mark
 		return err
 	}
 	r.Close()
-	r.err, r.rest, r.min, r.loose, r.next, r.waits = nil, nil, min, true, 1, 0
+	r.err, r.rest, r.min, r.loose, r.next, r.looked = nil, nil, min, true, 1, time.Time{}
 	if len(parts) == 0 {
 		return ErrNoLog
 	}

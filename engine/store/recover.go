@@ -266,6 +266,11 @@ func (l *Log) resume(v *survey, from int, report *Recovery) error {
 		}
 	}
 	l.prev, l.stamp = v.prev, v.written
+	if l.openDirect(l.segment); l.segment.direct != nil {
+		if err := l.stage.load(l.segment); err != nil {
+			return fmt.Errorf("%s: %w", l.segment.name, err)
+		}
+	}
 	return l.env.disk.SyncDir()
 }
 

@@ -7,9 +7,10 @@ import "fmt"
 type segment struct {
 	file
 	header
-	name string
-	end  int64 // where the next group goes
-	size int64 // of the file
+	name   string
+	end    int64 // where the next group goes
+	direct file  // its way past the page cache, nil if it has none
+	size   int64 // of the file
 	marks
 }
 
@@ -94,5 +95,9 @@ func (l *Log) inscribe(s *segment, from string, first uint64, log [16]byte) erro
 	if err != nil {
 		return err
 	}
-	return l.env.disk.SyncDir()
+	if err := l.env.disk.SyncDir(); err != nil {
+		return err
+	}
+	l.openDirect(s)
+	return nil
 }

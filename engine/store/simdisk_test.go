@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"syscall"
+	"unsafe"
 )
 
 // sector is what a power cut keeps or loses whole.
@@ -92,6 +93,24 @@ func (d *simDisk) Open(name string) (file, error) {
 		return nil, fs.ErrNotExist
 	}
 	return &simFile{d, n}, nil
+}
+
+// OpenDirect's files refuse what a disk would refuse.
+func (d *simDisk) OpenDirect(name string) (file, error) {
+	n, ok := d.names[name]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return &directFile{simFile{d, n}}, nil
+}
+
+type directFile struct{ simFile }
+
+func (f *directFile) WriteAt(b []byte, at int64) (int, error) {
+	if at%directBlock != 0 || len(b)%directBlock != 0 || uintptr(unsafe.Pointer(&b[0]))%directBlock != 0 {
+		panic(fmt.Sprintf("write of %d bytes at %d past the cache", len(b), at))
+	}
+	return f.simFile.WriteAt(b, at)
 }
 
 func (d *simDisk) OpenRead(name string) (file, error) { return d.Open(name) }

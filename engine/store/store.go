@@ -82,6 +82,11 @@ type Config struct {
 	// newest first; default 1 GiB, about half a second. The scrub does the rest.
 	CheckBytes int64
 
+	// Direct writes groups past the page cache in mode group, where the file
+	// system can (Log.Direct says): a sync is then a tenth shorter, and who reads
+	// what has just been written reads the disk.
+	Direct bool
+
 	ScrubRate int64 // bytes a second at which old segments are verified again; 0 never
 }
 

@@ -27,10 +27,10 @@ func newEvent(s *slot, id uint64, topic, payload string) *event.Header {
 func checksumOf(b []byte) uint32 { return event.Checksum(0, b) }
 
 func TestAppendCommitRead(t *testing.T) {
-	for mode := range modes {
+	for mode := range modes + 1 { // the last is group, past the page cache
 		t.Run(mode.String(), func(t *testing.T) {
 			cfg := Default(t.TempDir())
-			cfg.SegmentBytes, cfg.Mode = SegmentBytesMin, mode
+			cfg.SegmentBytes, cfg.Mode, cfg.Direct = SegmentBytesMin, mode%modes, mode == modes
 			const total = 30000
 			seq := uint64(0)
 			var s slot

@@ -14,6 +14,7 @@ const (
 // the chain of groups stands. Only the committer touches it.
 type writer struct {
 	segment    *segment
+	stage      stage  // where groups go past the page cache
 	committing int    // which batch comes next
 	prev       uint32 // crc of the last group
 	stamp      int64  // when the last group was written, ns
@@ -72,7 +73,7 @@ func (l *Log) write(b *batch) error {
 	}
 	stamp := max(l.stamp, l.env.wall())
 	group, crc := b.close(trailer{written: stamp, durable: l.durable.Load(), prev: l.prev}, l.segment.salt)
-	if _, err := l.segment.WriteAt(group, l.segment.end); err != nil {
+	if err := l.put(group); err != nil {
 		return l.rollBack(err)
 	}
 	l.segment.add(b.first, l.segment.end, stamp)

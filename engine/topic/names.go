@@ -95,7 +95,11 @@ func sameWords(a, b unsafe.Pointer, n int) bool {
 	return *(*uint64)(unsafe.Add(a, n-word)) == *(*uint64)(unsafe.Add(b, n-word))
 }
 
+// sameBytes compares less than a word.
 func sameBytes(a, b unsafe.Pointer, n int) bool {
+	if n >= 4 {
+		return *(*uint32)(a) == *(*uint32)(b) && *(*uint32)(unsafe.Add(a, n-4)) == *(*uint32)(unsafe.Add(b, n-4))
+	}
 	for i := range n {
 		if *(*byte)(unsafe.Add(a, i)) != *(*byte)(unsafe.Add(b, i)) {
 			return false
