@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/store"
@@ -100,6 +101,11 @@ func TestTopicsReloadOnHangup(t *testing.T) {
 	}
 	hangup := func(text, answer string) {
 		t.Helper()
+		for deadline := time.Now().Add(patience); len(stored(t, data)) < sent; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d of %d events stored before the hang-up", len(stored(t, data)), sent)
+			}
+		}
 		fill(text)
 		p.Process.Signal(syscall.SIGHUP)
 		send(200)

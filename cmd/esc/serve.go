@@ -102,7 +102,6 @@ func serve(c *cobra.Command, s *settings, warnings []string) error {
 		return err
 	}
 	defer e.Close()
-	cfg.Logger.Info("listening", "addr", e.Addr(), "data", s.data, "plan", s.plan, "mode", cfg.Log.Mode.String(), "recovered", e.Recovery)
 	if s.idle == duty.Spin {
 		cfg.Logger.Warn("--idle spin keeps every thread of the plan at 100 % of a CPU, idle or not")
 	}
@@ -110,6 +109,8 @@ func serve(c *cobra.Command, s *settings, warnings []string) error {
 	if err != nil {
 		return err
 	}
+	// Last: whoever waits for this line may then send signals, too.
+	cfg.Logger.Info("listening", "addr", e.Addr(), "data", s.data, "plan", s.plan, "mode", cfg.Log.Mode.String(), "recovered", e.Recovery)
 	began := time.Now()
 	err = e.Run(c.Context())
 	printServed(c.OutOrStdout(), e, time.Since(began))

@@ -22,8 +22,8 @@ func TestTailFollowsAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := start(t, "serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--admin-token-file", token)
-	frames := server.says(t, `msg=listening addr=(\S+)`)
 	port := server.says(t, `msg="admin port" addr=(\S+)`)
+	frames := server.says(t, `msg=listening addr=(\S+)`)
 
 	refused := start(t, "tail", "--admin", port)
 	refused.says(t, `(401 Unauthorized)`)
