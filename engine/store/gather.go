@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 
+	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 )
 
@@ -14,6 +15,7 @@ type batch struct {
 	used        int
 	records     int
 	first, last uint64
+	_           cpu.Pad // the other batch is the other thread's
 }
 
 // newBatch has room for limit bytes, or for one record of any length.

@@ -68,6 +68,28 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// TestRetentionInOrder lets many segments go at once and cuts the power after
+// every call: what is left is never an older segment without the ones behind it.
+func TestRetentionInOrder(t *testing.T) {
+	r, _, names := newSegments(t)
+	r.note()
+	r.cfg.RetainBytes, r.safe = 3*r.cfg.SegmentBytes, r.appended
+	states, err := 0, error(nil)
+	r.disk.after = func(string) {
+		states += everyChoice(1<<12, func(choose func(n int) int) {
+			if _, bad := r.recovered(r.disk.crash(choose)); bad != nil && err == nil {
+				err = bad
+			}
+		})
+	}
+	if _, err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	if left := segmentsOf(r.disk); err != nil || len(left) > 4 || len(names) < 8 {
+		t.Errorf("%d of %d segments are left, %d states: %v", len(left), len(names), states, err)
+	}
+}
+
 // TestScrub damages each of a log's full segments in turn.
 func TestScrub(t *testing.T) {
 	r, files, names := newSegments(t)

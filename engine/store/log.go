@@ -35,7 +35,7 @@ type surroundings struct {
 type flaws struct {
 	trust    bool // takes every checksum as right
 	unsynced bool // says durable without a sync
-	retry    bool // takes a failed write or sync for a passing one
+	retry    bool // tries a failed sync once more
 	cut      bool // truncates at the first bad byte, whatever follows
 }
 

@@ -30,15 +30,17 @@ func (l *Log) retain() error {
 		if err := l.letGo(&parts[i]); err != nil {
 			return err
 		}
+		// At once: a later segment must not be gone with this one still there, and
+		// a recycled file must not be written while its old name can come back.
+		if err := l.env.disk.SyncDir(); err != nil {
+			return err
+		}
 		gone++
 	}
 	if gone == 0 {
 		return nil
 	}
-	if err := l.forget(parts[gone].first); err != nil {
-		return err
-	}
-	return l.env.disk.SyncDir() // before a recycled file is written: its old name must not come back
+	return l.forget(parts[gone].first)
 }
 
 // expired reports whether the segment before next may go, from a log of total

@@ -7,11 +7,11 @@ import "fmt"
 type segment struct {
 	file
 	header
+	marks
 	name   string
 	end    int64 // where the next group goes
-	direct file  // its way past the page cache, nil if it has none
 	size   int64 // of the file
-	marks
+	direct file  // its way past the page cache, nil if it has none
 }
 
 // spare makes a segment ready under a name without a place, so that taking it
