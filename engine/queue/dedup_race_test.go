@@ -204,6 +204,40 @@ func contend(t *testing.T, clients, window, each int) {
 	}
 }
 
+// TestDedupSettledOnce: of a commit and an abort of one claim, at once, exactly one
+// succeeds, and that one holds.
+func TestDedupSettledOnce(t *testing.T) {
+	const ids = 20_000
+	d := NewDedup(alignedWords(1<<18), 1)
+	var results [2][ids]bool
+	var arrived atomic.Int64
+	var wg sync.WaitGroup
+	for id := range uint64(ids) {
+		d.Claim(id)
+	}
+	for i, settle := range []func(uint64) bool{d.Commit, d.Abort} {
+		wg.Go(func() {
+			var idle patience
+			for id := range int64(ids) {
+				for arrived.Add(1); arrived.Load() < 2*id+2; { // until the other is there too
+					if !idle.wait(false) {
+						return
+					}
+				}
+				idle = 0
+				results[i][id] = settle(uint64(id))
+			}
+		})
+	}
+	wg.Wait()
+	for id := range uint64(ids) {
+		kept, dropped := results[0][id], results[1][id]
+		if kept == dropped || d.Contains(id) != kept {
+			t.Fatalf("id %d: commit %v, abort %v, contains %v", id, kept, dropped, d.Contains(id))
+		}
+	}
+}
+
 // TestDedupOneIsFresh: of all who insert an id at once exactly one finds it fresh,
 // while another goroutine keeps the time.
 func TestDedupOneIsFresh(t *testing.T) {
