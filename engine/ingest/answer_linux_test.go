@@ -136,6 +136,23 @@ func TestAnswersAfterTheLastFrame(t *testing.T) {
 	s.until(t, "then it is closed", func() bool { return closed(c) })
 }
 
+// TestCutIsCountedOnce: a client that ended within a frame, waits for an answer,
+// and then goes for good, ended once.
+func TestCutIsCountedOnce(t *testing.T) {
+	s := serve(t, newRig(t, 64, testClasses), nil)
+	s.stage(t)
+	c := s.dial(t)
+	c.Write(append(asking(1, event.High).Append(nil), 0, 0))
+	c.CloseWrite()
+	s.until(t, "its end is read", func() bool { return s.worker.Counts.Cut.Load() == 1 })
+	c.SetLinger(0)
+	c.Close()
+	s.until(t, "it is gone", func() bool { return s.worker.Counts.Closed.Load() == 1 })
+	if n := s.worker.Counts.Cut.Load(); n != 1 {
+		t.Errorf("counted %d times", n)
+	}
+}
+
 // TestAnswersToTheDeparted finds no one, or someone else, and says nothing.
 func TestAnswersToTheDeparted(t *testing.T) {
 	s := serve(t, newRig(t, 64, testClasses), nil)
@@ -223,6 +240,69 @@ func TestMalformedIsAnswered(t *testing.T) {
 	}
 }
 
+// TestMalformedAfterHello is answered too: whoever says hello understands answers.
+func TestMalformedAfterHello(t *testing.T) {
+	s := serve(t, newRig(t, 64, testClasses), nil)
+	c := s.dial(t)
+	c.Write(append((&wire.Greeting{}).Append(nil), 0, 0, 0, 0))
+	got := s.bytes(t, c, 2*wire.AnswerSize, wire.AnswerSize)
+	if _, status := wire.DecodeWelcome(got[0]); status != wire.OK {
+		t.Errorf("welcome %x", got[0])
+	}
+	if a, status := wire.DecodeAnswer(got[1]); status != wire.OK || a.Outcome != wire.Rejected || a.Reason != wire.ReasonMalformed {
+		t.Errorf("heard %+v, %v", a, status)
+	}
+}
+
+// TestQuestionIsTakenBack: a frame that asked, found no room, and is then
+// rejected, leaves no question open.
+func TestQuestionIsTakenBack(t *testing.T) {
+	s := serve(t, newRig(t, 64, testClasses), nil)
+	s.stage(t)
+	s.pause(false)
+	c := s.dial(t)
+	var stream []byte
+	for range 64 + batch {
+		stream = prioritised("fill", event.High, 0).Append(stream)
+	}
+	c.Write(asking(3, event.Medium).Append(stream))
+	for s.worker.questions.open() == 0 {
+		s.worker.Step(cpu.Now()) // no one drains: the frame that asks finds no room
+	}
+	s.pause(true)
+	s.worker.Step(cpu.Now())
+	want := wire.Answer{ID: 3, Outcome: wire.Rejected, Reason: wire.ReasonPaused}
+	if a := s.heard(t, c, 1)[0]; a != want {
+		t.Errorf("heard %+v, want %+v", a, want)
+	}
+	s.settle(t)
+	if s.worker.questions.open() != 0 || !s.tcp.Answered() || s.worker.conns[0].owed != 0 {
+		t.Errorf("%d questions open, the client is owed %d", s.worker.questions.open(), s.worker.conns[0].owed)
+	}
+}
+
+// TestQuestionsHaveTurns: an answer to what had the place before is no answer.
+func TestQuestionsHaveTurns(t *testing.T) {
+	q := newQuestions(3)
+	old := q.ask(&conn{}, 1)
+	if q.close(old) == nil || q.close(old) != nil {
+		t.Error("a question is not closed exactly once")
+	}
+	for range 1<<15 + 5 { // the turns wrap round
+		again := q.ask(&conn{}, 2)
+		if again == 0 || again == old || q.close(old) != nil {
+			t.Fatalf("%#x was asked anew as %#x, or closed for it", old, again)
+		}
+		old = again
+		if asked := q.close(again); asked == nil || asked.id != 2 {
+			t.Fatal("the question is not found")
+		}
+	}
+	if q.close(0) != nil || q.close(4) != nil || q.close(1<<placeBits-1) != nil {
+		t.Error("places that are none were found")
+	}
+}
+
 // TestQuestionsRunOut: one more than can be open waits in its socket.
 func TestQuestionsRunOut(t *testing.T) {
 	s := serve(t, newRig(t, 64, testClasses), nil)
@@ -261,7 +341,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		s.until(t, "it is logged", func() bool { return s.log.has("does not read its answers") })
 	})
 	t.Run("too much", func(t *testing.T) {
-		s := serve(t, newRig(t, 1024, testClasses), func(c *Config) { c.Limits.Unread = 4096 })
+		s := serve(t, newRig(t, 1024, testClasses), func(c *Config) { c.Limits.Unread, c.Limits.Unreading = 4096, time.Hour })
 		refuseToRead(t, s)
 		s.until(t, "it is cut off", func() bool { return s.worker.Counts.Unreading.Load() == 1 })
 	})

@@ -33,6 +33,7 @@ type conn struct {
 	resumes  bool // was parked: carry is to be parsed before more is read
 	choked   bool // is not read until it reads its answers
 	finished bool // the peer has sent its last byte, or is gone
+	deaf     bool // it is gone: what is sent, it does not hear
 	ended    bool // the last byte was read; it is kept for the answers that it is owed
 	more     bool // the last read did not empty the socket
 	framed   bool // it has sent a whole frame
@@ -59,7 +60,7 @@ func (w *Worker) end(c *conn, errno unix.Errno) {
 		w.complain("connection failed", c, errno)
 	}
 	c.ended = true
-	if errno != 0 || c.owed == 0 && len(c.out) == 0 {
+	if errno != 0 || c.deaf || c.owed == 0 && len(c.out) == 0 {
 		w.drop(c)
 	}
 }
@@ -95,7 +96,6 @@ func (w *Worker) farewell(c *conn, words []byte) {
 	if n, _ := writeNow(c.fd, c.out); n == len(c.out) {
 		writeNow(c.fd, words)
 	}
-	unix.Shutdown(c.fd, unix.SHUT_WR)
 	readNow(c.fd, w.buffer)
 }
 

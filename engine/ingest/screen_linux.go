@@ -101,7 +101,7 @@ func (w *Worker) greet(c *conn, b []byte) bool {
 		w.refuse(c, s)
 		return false
 	}
-	c.answers, c.framed = true, true
+	c.answers = true
 	if tokens := w.tcp.config.Tokens; len(tokens) > 0 {
 		token := recognise(tokens, g.Token)
 		if token == nil {
@@ -146,7 +146,6 @@ func (w *Worker) park(c *conn) bool {
 		w.surrender(c)
 		c.carry = held
 	}
-	c.framed = c.framed || w.at > 0
 	c.parked, w.reading = true, nil
 	w.parked.push(c)
 	return true

@@ -476,18 +476,16 @@ func TestBytesThatWaitAreNotLate(t *testing.T) {
 	s.until(t, "the second frame is in", func() bool { return len(s.events) == 2 })
 }
 
-// TestDropForgets drops a connection that stands in both queues.
-func TestDropForgets(t *testing.T) {
+// TestFarewellReadsTheRest: a close with bytes unread would reset the connection
+// and take the answer with it.
+func TestFarewellReadsTheRest(t *testing.T) {
 	s := serve(t, newRig(t, 64, testClasses), nil)
-	s.dial(t)
-	w := s.worker
-	s.until(t, "it is open", func() bool { return len(w.conns) == 1 })
-	c := w.conns[0]
-	w.queue(c)
-	w.assemblies.waiting.push(c)
-	w.drop(c)
-	if w.ready.n != 0 || w.assemblies.waiting.n != 0 || w.conns[0] != nil {
-		t.Error("it is still known")
+	s.worker.buffer = s.worker.buffer[:1000]
+	c := s.dial(t)
+	c.Write(append([]byte("POST / HTTP/1.1\r\n"), make([]byte, 1500)...))
+	s.until(t, "it is closed", func() bool { return s.worker.Counts.Closed.Load() == 1 })
+	if answer, err := io.ReadAll(c); err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.0 400")) {
+		t.Errorf("%q, %v", answer, err)
 	}
 }
 

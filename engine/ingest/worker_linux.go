@@ -207,9 +207,8 @@ func (w *Worker) note(n int) {
 		if e.Events&unix.EPOLLOUT != 0 && len(c.out) > 0 {
 			w.owe(c)
 		}
-		if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-			c.finished = true
-		}
+		c.finished = c.finished || e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
+		c.deaf = c.deaf || e.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0
 		if e.Events&^unix.EPOLLOUT != 0 {
 			w.queue(c)
 		}

@@ -9,6 +9,25 @@ import (
 	"eventstreamcore/engine/wire"
 )
 
+// TestDropForgets drops a connection that stands in every queue, is being read,
+// and has a question and an answer open.
+func TestDropForgets(t *testing.T) {
+	s := serve(t, newRig(t, 64, testClasses), nil)
+	s.dial(t)
+	w := s.worker
+	s.until(t, "it is open", func() bool { return len(w.conns) == 1 })
+	c := w.conns[0]
+	w.queue(c)
+	w.assemblies.waiting.push(c)
+	w.answer(c, wire.Answer{})
+	w.reading, w.arrival.Answer = c, w.questions.ask(c, 1)
+	w.drop(c)
+	if w.ready.n != 0 || w.assemblies.waiting.n != 0 || w.unsent.n != 0 || w.unwritten != 0 || w.conns[0] != nil || w.reading != nil || w.questions.open() != 0 {
+		t.Errorf("it is still known: %d ready, %d waiting, %d unsent, %d unwritten, %d questions",
+			w.ready.n, w.assemblies.waiting.n, w.unsent.n, w.unwritten, w.questions.open())
+	}
+}
+
 // TestSpread gives each of two workers its share.
 func TestSpread(t *testing.T) {
 	a, b := newRig(t, 64, testClasses), newRig(t, 64, testClasses)
