@@ -54,9 +54,8 @@ type Intake struct {
 	pending  [batch]event.Ref // admitted, not yet in the lane: the first waiting of them
 	waiting  int
 	unsealed [batch]*event.Header // the last open of the pending ones: sealed together, which is faster
-	open     int
-	events   uint64 // admitted since the counters were last added to
-	bytes    uint64
+	open     int                  // how many, which is also how many the counters do not have yet
+	bytes    uint64               // of those
 	Counters Counters
 }
 
@@ -93,16 +92,31 @@ func (in *Intake) Admit(f *wire.Frame, a Arrival) bool {
 	if in.waiting == batch && !in.Flush() {
 		return false
 	}
-	r, h := in.take(event.SizeOf(len(f.Topic), len(f.Payload)))
+	size := event.SizeOf(len(f.Topic), len(f.Payload))
+	r, h := in.pool.Acquire(size)
 	if h == nil {
-		return false
+		if r, h = in.reclaim(size); h == nil {
+			return false
+		}
 	}
-	h.Fill(f.Topic, f.Payload)
+	if content, ok := f.Content(); ok {
+		fill(h, len(f.Topic), content)
+	} else {
+		h.Fill(f.Topic, f.Payload)
+	}
 	in.enter(r, h, f, a)
 	return true
 }
 
-// take gives out a slot of at least size bytes, or nil when there is none.
+// fill is Header.Fill in one copy. It copies first, for the content may lie in
+// the slot itself, also where the header is.
+func fill(h *event.Header, topicLength int, content []byte) {
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(h)), event.HeaderSize+len(content))[event.HeaderSize:], content)
+	h.Length = uint32(event.RecordSize + len(content))
+	h.TopicLength = uint16(topicLength)
+}
+
+// take gives out a slot of at least size bytes, for adopt, or nil when there is none.
 func (in *Intake) take(size int) (event.Ref, *event.Header) {
 	if r, h := in.pool.Acquire(size); h != nil {
 		return r, h
@@ -117,10 +131,11 @@ func (in *Intake) adopt(r event.Ref, h *event.Header, f *wire.Frame, a Arrival) 
 	if in.waiting == batch && !in.Flush() {
 		return false
 	}
-	name, payload := len(f.Topic), len(f.Payload)
-	content := unsafe.Slice(unsafe.SliceData(f.Topic), name+payload)
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(h)), event.SizeOf(name, payload))[event.HeaderSize:], content)
-	h.TopicLength, h.Length = uint16(name), uint32(event.RecordSize+name+payload)
+	content, ok := f.Content()
+	if !ok { // a payload of 0 bytes at the end of its memory
+		content = f.Topic
+	}
+	fill(h, len(f.Topic), content)
 	in.enter(r, h, f, a)
 	return true
 }
@@ -133,7 +148,10 @@ func (in *Intake) enter(r event.Ref, h *event.Header, f *wire.Frame, a Arrival) 
 	}
 	h.Intended, h.Received, h.Left, h.Answer = f.Intended, a.Received, 0, a.Answer
 	h.Sequence, h.Wall, h.ID = 0, in.receivedNs, f.ID
-	priority := in.effective(f.Priority, h.Topic(), a.Memo)
+	priority := f.Priority
+	if in.Topics != nil {
+		priority = in.effective(priority, h.Topic(), a.Memo)
+	}
 	h.Type, h.Priority, h.Flags, h.Origin, h.Reason = event.TypeEvent, priority, f.Flags, a.Origin, 0
 	if f.Version != wire.V2 {
 		h.ID = in.number()
@@ -142,7 +160,6 @@ func (in *Intake) enter(r event.Ref, h *event.Header, f *wire.Frame, a Arrival) 
 	in.open++
 	in.pending[in.waiting%batch] = r.WithPriority(priority)
 	in.waiting++
-	in.events++
 	in.bytes += uint64(f.Size())
 }
 
@@ -166,11 +183,10 @@ func (in *Intake) Flush() bool {
 	if in.waiting == 0 {
 		return true
 	}
-	in.Counters.Events.Add(in.events)
+	in.Counters.Events.Add(uint64(in.open))
 	in.Counters.Bytes.Add(in.bytes)
-	in.events, in.bytes = 0, 0
 	event.Seal(in.unsealed[:in.open])
-	in.open = 0
+	in.open, in.bytes = 0, 0
 	n := in.lane.Hand(in.pending[:in.waiting])
 	in.waiting = copy(in.pending[:], in.pending[n:in.waiting])
 	in.pool.Reclaim() // now rather than when the pool runs dry: what comes home is still cached
