@@ -30,7 +30,7 @@ type Rising struct {
 	table  *Dedup
 	tracks []Track
 	window uint64 // the table's, in generations
-	turned uint64 // the last generation in which the table may know an id of a producer without a track
+	turned uint64 // the generation from which on the table knows no id of a producer without a track
 }
 
 // Track is the memory of one producer.
@@ -40,7 +40,7 @@ type Track struct {
 	floor     uint64
 	low       uint64
 	spilled   uint64 // beyond each of its counters that the table may know
-	until     uint64 // the last generation in which it may know one
+	until     uint64 // the generation from which on it knows none
 	claimed   bitmap
 	committed bitmap
 	holes     [holesMax]hole // from the lowest, and oldest, up
@@ -108,7 +108,7 @@ func (r *Rising) put(id, state uint64) Outcome {
 		}
 	}
 	if !t.covers(c) && !r.makeRoom(t, id) {
-		t.spilled, t.until = max(t.spilled, c+1), r.table.generation.Load()+r.window
+		t.spilled, t.until = max(t.spilled, c+1), r.table.generation.Load()+r.window+1
 		return r.table.put(mix(id), state)
 	}
 	if o := r.look(t, id); o != Fresh {
@@ -144,7 +144,7 @@ func (r *Rising) look(t *Track, id uint64) Outcome {
 			return Duplicate
 		case t.claimed.has(c):
 			return InFlight
-		case c >= t.spilled || r.table.generation.Load() > t.until:
+		case c >= t.spilled || r.table.generation.Load() >= t.until:
 			return Fresh
 		}
 	}
@@ -251,11 +251,11 @@ func (r *Rising) adopt(id uint64) *Track {
 		}
 		r.turned = max(r.turned, t.until)
 		*t = Track{producer: producer + 1, used: now, floor: counter(id), low: counter(id)}
-		if now <= r.turned { // the table may know any of its ids
+		if now < r.turned { // the table may know any of its ids
 			t.spilled, t.until = 1<<counterBits, r.turned
 		}
 		return t
 	}
-	r.turned = now + r.window
+	r.turned = now + r.window + 1
 	return nil
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -129,6 +130,9 @@ func TestRisingCostsNothing(t *testing.T) {
 			t.Fatalf("counter %d is %v", c, o)
 		}
 	}
+	if track := r.tracks[0]; track.until != 0 {
+		t.Errorf("the table is asked until generation %d", track.until)
+	}
 	for i := range table.keeper.lines {
 		for j := range lineWords {
 			if w := table.lineAt(uint64(i))[j].Load(); w != 0 {
@@ -246,21 +250,16 @@ func TestRisingDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkRising(b *testing.B) {
-	r := NewRising(make([]Track, 64), smallest(1))
-	b.Run("op=insert/producers=1", func(b *testing.B) {
-		id := uint64(1 << counterBits)
-		for b.Loop() {
-			r.Insert(id)
-			id++
-		}
-	})
-	b.Run("op=insert/producers=16", func(b *testing.B) {
-		c, producer := uint64(0), uint64(0)
-		for b.Loop() {
-			r.Insert((producer+2)<<counterBits | c)
-			if producer = (producer + 1) % 16; producer == 0 {
-				c++
+	for _, producers := range []uint64{1, 16} {
+		b.Run(fmt.Sprintf("op=insert/producers=%d", producers), func(b *testing.B) {
+			r := NewRising(make([]Track, 64), smallest(1))
+			c, p := uint64(0), uint64(0)
+			for b.Loop() {
+				r.Insert(p<<counterBits | c)
+				if p++; p == producers {
+					c, p = c+1, 0
+				}
 			}
-		}
-	})
+		})
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"unicode/utf8"
+	"unsafe"
 
 	"eventstreamcore/engine/event"
 )
@@ -91,7 +92,7 @@ const (
 )
 
 // Frame is one event as its sender wrote it. Topic and Payload are views into
-// the buffer it was decoded from.
+// the buffer it was decoded from, to be read and not to be appended to.
 type Frame struct {
 	Topic    []byte // UTF-8, 1 to MaxTopic bytes
 	Payload  []byte
@@ -100,6 +101,16 @@ type Frame struct {
 	Version  Version
 	Priority event.Priority
 	Flags    uint8 // v2: WantAnswer and the level
+}
+
+// Content is topic and payload as one view, if the payload lies right behind the
+// topic: in a frame that was decoded it does, and both are then one copy.
+func (f *Frame) Content() (b []byte, ok bool) {
+	n := len(f.Topic) + len(f.Payload)
+	if n > cap(f.Topic) || unsafe.SliceData(f.Topic[len(f.Topic):n]) != unsafe.SliceData(f.Payload) {
+		return nil, false
+	}
+	return f.Topic[:n], true
 }
 
 // Status is the outcome of decoding.
@@ -182,7 +193,7 @@ func Decode(b []byte, f *Frame) (n int, s Status) {
 	if topic == HeadV1 || topic > len(body) {
 		return 0, BadTopic
 	}
-	f.Topic, f.Payload = body[HeadV1:topic:topic], body[topic:]
+	f.Topic, f.Payload = body[HeadV1:topic], body[topic:]
 	f.ID, f.Intended = 0, 0
 	f.Version, f.Priority, f.Flags = V1, event.Priority(body[0]), 0
 	if !valid(b, PrefixSize+HeadV1, PrefixSize+topic) { // last: a call in between would spill all of the above
@@ -224,7 +235,7 @@ func decodeV2(b []byte, f *Frame) Status {
 	if !valid(b, PrefixSize+HeadV2, PrefixSize+topic) {
 		return BadTopic
 	}
-	f.Topic, f.Payload = body[HeadV2:topic:topic], body[topic:]
+	f.Topic, f.Payload = body[HeadV2:topic], body[topic:]
 	f.ID = binary.BigEndian.Uint64(body[4:])
 	f.Intended = binary.BigEndian.Uint64(body[12:])
 	f.Version, f.Priority, f.Flags = V2, event.Priority(body[0]&^markV2), flags

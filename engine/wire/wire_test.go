@@ -298,6 +298,30 @@ func TestTopicIsUTF8(t *testing.T) {
 	}
 }
 
+// TestContent is topic and payload of what was decoded, and of nothing else.
+func TestContent(t *testing.T) {
+	for _, g := range golden {
+		var f wire.Frame
+		wire.Decode(unhex(t, g.bytes), &f)
+		want := string(f.Topic) + string(f.Payload)
+		if b, ok := f.Content(); len(f.Payload) > 0 && !ok || ok && string(b) != want {
+			t.Errorf("%s: %q, %v, want %q", g.name, b, ok, want)
+		}
+	}
+	whole := []byte("topicpayload")
+	for name, f := range map[string]wire.Frame{
+		"apart":              {Topic: []byte("topic"), Payload: []byte("payload")},
+		"room but elsewhere": {Topic: whole[:5], Payload: []byte("payload")},
+		"too little room":    {Topic: whole[:5:7], Payload: whole[5:]},
+		"overlapping":        {Topic: whole[:5], Payload: whole[4:]},
+		"none":               {},
+	} {
+		if b, ok := f.Content(); ok && string(b) != string(f.Topic)+string(f.Payload) {
+			t.Errorf("%s: %q", name, b)
+		}
+	}
+}
+
 // TestFrameIsReused decodes a v1 frame where a v2 one stood: nothing of that may stay.
 func TestFrameIsReused(t *testing.T) {
 	var f wire.Frame
