@@ -13,7 +13,7 @@ import (
 )
 
 // Bench writes run in the Go benchmark format, for benchstat and its kin: one
-// line a valid trial. Only what identifies hardware, topology and plan goes
+// line a trial that counts. Only what identifies hardware, topology and plan goes
 // into the configuration, since a key that differs splits benchstat's tables. A
 // value that is zero or not finite would spoil its tables and geometric means:
 // a time of zero becomes the clock's resolution, anything else is left out.
@@ -26,7 +26,7 @@ func Bench(w io.Writer, run record.Run) error {
 	}
 	config := configuration(run)
 	for _, row := range run.Rows {
-		for _, trial := range row.Valid() {
+		for _, trial := range row.Counted() {
 			result := &benchfmt.Result{Config: config, Name: benchfmt.Name(row.Benchmark()), Iters: int(max(trial.N, 1)), Values: benchValues(trial, run.Clock)}
 			if len(result.Values) == 0 {
 				continue

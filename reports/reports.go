@@ -57,7 +57,7 @@ func Write(root string, run record.Run) (string, error) {
 	if len(without) > 0 {
 		err = fmt.Errorf("results are in %s, without %w", path, errors.Join(without...))
 	}
-	return path, errors.Join(err, point(root, path))
+	return path, errors.Join(err, Point(root, latest, path))
 }
 
 var unfit = regexp.MustCompile(`[^A-Za-z0-9.+=,-]+`)
@@ -103,19 +103,20 @@ func settle(aside, path string) (string, error) {
 	return "", fmt.Errorf("%s: %d folders of that name are there already", path, settleTries)
 }
 
-// point makes root/latest a link to path, replacing an older link at once.
-func point(root, path string) error {
-	link := filepath.Join(root, latest)
+// Point makes root/name, latest for example, a link to the folder path in root,
+// replacing an older link at once.
+func Point(root, name, path string) error {
+	link := filepath.Join(root, name)
 	if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink == 0 {
-		return fmt.Errorf("%s is not a link: results are in %s; move it aside to have the newest pointed to", link, path)
+		return fmt.Errorf("%s is not a link: results are in %s; move it aside to have them pointed to", link, path)
 	}
-	fresh := filepath.Join(root, "."+latest+"-"+filepath.Base(path))
+	fresh := filepath.Join(root, "."+name+"-"+filepath.Base(path))
 	if err := os.Symlink(filepath.Base(path), fresh); err != nil {
-		return fmt.Errorf("pointing to the newest results: %w", err)
+		return fmt.Errorf("pointing to results: %w", err)
 	}
 	if err := os.Rename(fresh, link); err != nil {
 		_ = os.Remove(fresh)
-		return fmt.Errorf("pointing to the newest results: %w", err)
+		return fmt.Errorf("pointing to results: %w", err)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ import (
 
 type benchFlags struct {
 	quick, strict, list, quiet, json bool
-	run, out, scratch                string
+	run, out, scratch, against       string
 	count                            int
 	time                             time.Duration
 	seed                             uint64
@@ -40,6 +40,12 @@ OUT/<UTC>_<host>_<commit>, with OUT/latest pointing there: report.html is the pa
 to open. Without --run the machine itself is measured first, before any workload
 runs on it.
 
+With --against REF another commit is built besides, in a worktree of its own, and
+the two builds are measured in turns: each time in a fresh process, in blocks of
+both in random order, by a seed that is recorded. Each process counts once. Both
+folders stay, OUT/latest and OUT/against point to them, and the comparison is
+printed; esc gate judges it.
+
 Exit codes: 0 nothing failed, 1 a target was missed on a host that could be
 trusted, 3 a run was invalid or could not be measured, 4 with --strict when the
 host is unfit for a verdict that was wanted, 130 interrupted (what was measured
@@ -53,9 +59,10 @@ is kept, marked partial).`,
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress on stderr")
 	c.Flags().BoolVar(&f.json, "json", false, "print run.json on stdout instead of the table")
 	c.Flags().StringVar(&f.run, "run", everything, "only cells whose name matches this regular expression (--list shows them)")
+	c.Flags().StringVar(&f.against, "against", "", "branch, tag or commit: build it too, and measure both builds in turns")
 	c.Flags().StringVar(&f.out, "out", "results", "folder that gets the folder of results")
 	c.Flags().StringVar(&f.scratch, "scratch", "", "folder for logs under test (default: a tmpfs, /dev/shm)")
-	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 10)")
+	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 10); with --against fresh processes of each build (default 10)")
 	c.Flags().DurationVar(&f.time, "time", 0, "length of a trial (default 150ms, with --quick 30ms)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: of the time, and recorded)")
 	return c
@@ -71,6 +78,9 @@ func (f *benchFlags) defaults() error {
 		f.count = 20
 		if f.quick {
 			f.count = 10
+		}
+		if f.against != "" {
+			f.count = processes
 		}
 	}
 	if f.time == 0 {
@@ -94,6 +104,9 @@ func (f *benchFlags) defaults() error {
 func bench(c *cobra.Command, f benchFlags) error {
 	if err := f.defaults(); err != nil {
 		return err
+	}
+	if f.against != "" {
+		return benchAgainst(c, f)
 	}
 	name, err := regexp.Compile(f.run)
 	if err != nil {

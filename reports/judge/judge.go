@@ -41,8 +41,8 @@ func Row(t Target, row record.Row, host record.Fitness) record.Judgement {
 		return Unmeasured(t, noValid(row))
 	}
 	values := row.Values(t.Unit)
-	if short := len(row.Valid()) - len(values); short > 0 {
-		return Unmeasured(t, fmt.Sprintf("%d of %d trials have no %s%s", short, len(row.Valid()), t.Unit, tooFewEvents(t.Unit)))
+	if counted := len(row.Counted()); counted > len(values) {
+		return Unmeasured(t, fmt.Sprintf("%d of %d trials have no %s%s", counted-len(values), counted, t.Unit, tooFewEvents(t.Unit)))
 	}
 	return Judge(t, values, row.Floor, host)
 }

@@ -20,7 +20,7 @@ type Run struct {
 	Seed    uint64    `json:"seed"`
 	Quick   bool      `json:"quick"`
 	Partial bool      `json:"partial,omitempty"` // interrupted: rows may be missing
-	Turns   string    `json:"turns,omitempty"`   // what runs share that were measured in turns: interleaved
+	Turns   string    `json:"turns,omitempty"`   // what runs share that were measured in turns: when, by what seed, in which order
 	Build   Build     `json:"build"`
 	Host    Host      `json:"host"`
 	Fitness Fitness   `json:"fitness"`
@@ -136,6 +136,10 @@ type Trial struct {
 	// Encoded is the histogram that its percentiles come from, where it has them:
 	// HdrHistogram V2, compressed, base64. With it they can be checked.
 	Encoded string `json:"encoded,omitempty"`
+	// Process tells the fresh processes of a run apart, from 1; 0 where one
+	// measured all of it. Trials of one process share its luck with addresses and
+	// pages, so that together they count once: Row.Counted.
+	Process int `json:"process,omitempty"`
 }
 
 // Value is a figure and its unit, in the benchmark format's form: ns/op,

@@ -82,14 +82,66 @@ func (r Row) Valid() []Trial {
 	return valid
 }
 
-// Units is every unit that a valid trial has, in order of first appearance.
+// Counted is the trials as statistics count them: the valid ones, each by
+// itself where one process measured them; else one for each process, in every
+// unit the median of its trials, for the run is the unit. A unit that one of them
+// lacks, that process lacks.
+func (r Row) Counted() []Trial {
+	var counted []Trial
+	var own []Trial
+	valid := r.Valid()
+	for i, t := range valid {
+		if t.Process == 0 {
+			counted = append(counted, t)
+			continue
+		}
+		own = append(own, t)
+		if i+1 == len(valid) || valid[i+1].Process != t.Process {
+			counted = append(counted, middle(own))
+			own = nil
+		}
+	}
+	return counted
+}
+
+// middle is the trials of one process as one.
+func middle(own []Trial) Trial {
+	m := Trial{Process: own[0].Process}
+	for _, t := range own {
+		m.N += t.N
+	}
+	for _, v := range own[0].Values {
+		var all []float64
+		for _, t := range own {
+			for _, w := range t.Values {
+				if w.Unit == v.Unit {
+					all = append(all, w.Value)
+				}
+			}
+		}
+		if len(all) == len(own) {
+			m.Values = append(m.Values, Value{Unit: v.Unit, Value: median(all)})
+		}
+	}
+	return m
+}
+
+// median is the middle of values, which it sorts.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	if n%2 == 1 {
+		return values[n/2]
+	}
+	return (values[n/2-1] + values[n/2]) / 2
+}
+
+// Units is every unit that a counted trial has, in order of first appearance.
 func (r Row) Units() []string {
 	var units []string
-	seen := map[string]bool{}
-	for _, t := range r.Valid() {
+	for _, t := range r.Counted() {
 		for _, v := range t.Values {
-			if !seen[v.Unit] {
-				seen[v.Unit] = true
+			if !slices.Contains(units, v.Unit) {
 				units = append(units, v.Unit)
 			}
 		}
@@ -97,11 +149,11 @@ func (r Row) Units() []string {
 	return units
 }
 
-// Values is what the valid trials measured in unit, in the order of the trials;
-// a trial without that unit is left out.
+// Values is what the counted trials measured in unit, in their order; a trial
+// without that unit is left out.
 func (r Row) Values(unit string) []float64 {
 	var values []float64
-	for _, t := range r.Valid() {
+	for _, t := range r.Counted() {
 		for _, v := range t.Values {
 			if v.Unit == unit {
 				values = append(values, v.Value)

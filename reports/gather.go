@@ -1,0 +1,150 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"eventstreamcore/reports/judge"
+	"eventstreamcore/reports/record"
+)
+
+// Gather makes one run of several that fresh processes of one build made on one
+// host, each of them one run of every row. Floors become the median over the
+// processes, distributions that of all events, verdicts are given anew; what
+// belongs to one process alone, its intervals, waterfalls and rates, is left out.
+// The host is as fit as in the worst of them.
+func Gather(runs []record.Run) (record.Run, error) {
+	if len(runs) == 0 {
+		return record.Run{}, fmt.Errorf("there is no run to gather")
+	}
+	all := runs[0]
+	all.Rows, all.Matrices, all.Caches, all.Strips = nil, nil, nil, nil
+	for _, run := range runs {
+		all.Ended = run.Ended
+		all.Clock.GHzAfter, all.Clock.DriftPpm = run.Clock.GHzAfter, run.Clock.DriftPpm
+		all.Partial = all.Partial || run.Partial
+		if fitness[run.Fitness.Verdict] < fitness[all.Fitness.Verdict] {
+			all.Fitness = run.Fitness
+		}
+	}
+	for _, name := range rowNames(runs) {
+		row, err := gatherRow(name, runs)
+		if err != nil {
+			return all, err
+		}
+		judgeAgain(&row, all.Fitness)
+		all.Rows = append(all.Rows, row)
+	}
+	return all, nil
+}
+
+// fitness orders hosts, the worst first; one that is unknown is no better.
+var fitness = map[string]int{record.Unfit: 0, "": 1, record.Degraded: 2, record.Fit: 3}
+
+// rowNames is every row of runs, in order of first appearance.
+func rowNames(runs []record.Run) (names []string) {
+	for _, run := range runs {
+		for _, row := range run.Rows {
+			if name := row.Benchmark(); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func gatherRow(name string, runs []record.Run) (row record.Row, err error) {
+	var own []record.Row
+	for i, run := range runs {
+		for _, r := range run.Rows {
+			if r.Benchmark() != name {
+				continue
+			}
+			own = append(own, r)
+			for _, t := range r.Trials {
+				t.Process = i + 1
+				row.Trials = append(row.Trials, t)
+			}
+		}
+	}
+	trials := row.Trials
+	row = own[0]
+	row.Trials, row.Intervals, row.Waterfalls, row.Loads = trials, nil, nil, nil
+	row.Floor, row.Notes = gatherFloor(own), sharedNotes(own)
+	row.Distributions, err = gatherDistributions(own)
+	return row, err
+}
+
+// gatherFloor is the median of the floors that the processes found, with its
+// interval; with too few for one, from the least to the greatest.
+func gatherFloor(own []record.Row) *record.Floor {
+	var values []float64
+	var floor record.Floor
+	for _, row := range own {
+		if row.Floor != nil {
+			values = append(values, row.Floor.Ns)
+			floor = *row.Floor
+		}
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	s := judge.Summarise(values)
+	floor.Ns, floor.Low, floor.High, floor.N = s.Center, s.Low, s.High, s.N
+	if !s.Bounded {
+		floor.Low, floor.High = slices.Min(values), slices.Max(values)
+	}
+	if len(values) > 1 {
+		floor.How = fmt.Sprintf("%s; the median of %d processes", floor.How, len(values))
+	}
+	return &floor
+}
+
+// sharedNotes are those of the first row that every other has too.
+func sharedNotes(own []record.Row) (notes []string) {
+	for _, note := range own[0].Notes {
+		missing := slices.ContainsFunc(own, func(r record.Row) bool { return !slices.Contains(r.Notes, note) })
+		if !missing {
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
+
+func gatherDistributions(own []record.Row) (all []record.Distribution, err error) {
+	merged := map[string]*hdrhistogram.Histogram{}
+	var names []string
+	for _, row := range own {
+		for _, d := range row.Distributions {
+			hist, err := Histogram(d)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", row.Name(), err)
+			}
+			if merged[d.Name] == nil {
+				merged[d.Name] = hist
+				names = append(names, d.Name)
+				continue
+			}
+			if dropped := merged[d.Name].Merge(hist); dropped > 0 {
+				return nil, fmt.Errorf("%s: %d events of %s lie beyond the range of the histogram they are merged into", row.Name(), dropped, d.Name)
+			}
+		}
+	}
+	for _, name := range names {
+		all = append(all, judge.NewDistribution(name, merged[name]))
+	}
+	return all, nil
+}
+
+// judgeAgain holds the targets that row was held against against it anew.
+func judgeAgain(row *record.Row, host record.Fitness) {
+	judged := row.Judgements
+	row.Judgements = nil
+	for _, j := range judged {
+		if t, ok := judge.ByID(j.Target); ok {
+			row.Judgements = append(row.Judgements, judge.Row(t, *row, host))
+		}
+	}
+}
