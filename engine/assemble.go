@@ -184,9 +184,10 @@ func (e *Engine) assembleBehindBus(commits func() (process.Log, duty.Worker)) {
 	e.seen = process.NewSeen(e.cfg.Dedup, e.cfg.Clock, e.memoryShort)
 	e.transact = e.processors[event.LaneTransactional].Transact(e.seen, e.cfg.Handlers)
 	e.passing[event.LaneRealtime] = e.processors[event.LaneRealtime].Attend(e.watchful())
-	e.assembleBatch()
+	e.passing[event.LaneBatch] = e.processors[event.LaneBatch].Attend(e.cfg.Handlers)
 	log, committer := commits()
 	e.storer = process.NewStorer(e.bus, e.slots, log, e.cfg.Clock, e.cfg.Trace)
+	e.assembleWindows()
 	e.workers[Store], e.workers[Commit] = []duty.Worker{e.storer}, []duty.Worker{committer}
 }
 

@@ -116,9 +116,9 @@ type Engine struct {
 	seen       *process.Seen
 	transact   *process.Transactions
 	passing    [event.Lanes]*process.Passing
-	batches    *process.Batches  // nil without windows
-	results    *ingest.Publisher // of windows: the BATCH processor's
-	made       *ingest.Intake    // theirs
+	windows    *process.Aggregator // nil without windows
+	results    *ingest.Publisher   // of windows: the storer's
+	made       *ingest.Intake      // theirs
 	writer     *process.LetterWriter
 	orders     bus.Orders
 	followers  process.Followers
@@ -284,10 +284,10 @@ func (e *Engine) drain(failure error) error {
 // resulted asks for the results of the window that is open, once nothing more
 // can go into it, and reports whether they are made.
 func (e *Engine) resulted() bool {
-	if e.batches == nil || e.batches.Finished() && e.Stats().InFlight() == 0 {
+	if e.windows == nil || e.windows.Finished() && e.Stats().InFlight() == 0 {
 		return true
 	}
-	e.batches.Finish()
+	e.windows.Finish()
 	return false
 }
 

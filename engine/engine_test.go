@@ -34,6 +34,7 @@ func smallConfig(t *testing.T) engine.Config {
 	cfg.Log.SegmentBytes = 1 << 20
 	cfg.Log.Mode = store.OS
 	cfg.Dedup.Bytes = 128 << 10
+	cfg.Windows.Span = 0 // no events but those that a test sends
 	cfg.Drain = 20 * time.Second
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	return cfg

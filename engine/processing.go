@@ -19,11 +19,11 @@ type Processing struct {
 	Dedup    process.Memory    // what transactions are remembered with
 	Handlers []process.Handler // called with the events of a topic, on their lane
 	Alerts   []*process.Alert  // told of REALTIME events, off the lane
-	Windows  process.Windows   // how the BATCH lane aggregates; by default it does not
+	Windows  process.Windows   // how the BATCH lane is aggregated
 }
 
 func defaultProcessing() Processing {
-	return Processing{Dedup: process.DefaultMemory(), Windows: process.Windows{Topics: 4096}}
+	return Processing{Dedup: process.DefaultMemory(), Windows: process.DefaultWindows()}
 }
 
 func (p Processing) validate() error {
@@ -93,17 +93,16 @@ func houseClasses() memory.Classes {
 	return memory.Classes{{Size: 256, Count: 1024}, {Size: 2 << 10, Count: 256}, {Size: 64 << 10, Count: 4}, {Size: 1<<20 + 4<<10, Count: 1}}
 }
 
-// assembleBatch makes the BATCH lane aggregate, if it is to. Its results come in
-// as all events do, by a way in of the processor's own.
-func (e *Engine) assembleBatch() {
-	p := e.processors[event.LaneBatch]
+// assembleWindows makes the storer aggregate the BATCH lane, if it is to. Results
+// come in as all events do, by a way in of their own.
+func (e *Engine) assembleWindows() {
 	if e.results == nil {
-		e.passing[event.LaneBatch] = p.Attend(e.cfg.Handlers)
 		return
 	}
-	e.batches = p.Aggregate(e.cfg.Windows, e.cfg.Handlers, func(topic string, payload []byte) bool {
+	e.windows = process.NewAggregator(e.cfg.Windows, e.slots, e.cfg.Clock, func(topic string, payload []byte) bool {
 		return e.results.Publish(topic, payload, event.Batch) == nil
 	})
+	e.storer.Windows = e.windows
 }
 
 // watchful are the handlers of the REALTIME lane.

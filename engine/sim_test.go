@@ -137,7 +137,7 @@ func (s *sim) run(turns int) string {
 		}
 	}
 	s.controller.ended.Store(true)
-	s.batches.Finish()
+	s.windows.Finish()
 	for range 3000 {
 		s.disk.room, s.dead.room = 1000, 1000
 		s.now += 5_000_000

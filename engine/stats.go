@@ -34,6 +34,9 @@ type Stats struct {
 	Retried   uint64               // attempts at transactions beyond the first
 	Crowded   uint64               // transactions that went on unremembered
 	Alerted   uint64               // errors of handlers on lanes that do not retry
+	Late      uint64               // events that came behind the end of their window
+	Untimed   uint64               // events in no window, for they had no time that can be
+	Valueless uint64               // events in windows that had no value
 	DedupHeld time.Duration        // how long ids are really remembered
 	Missed    [event.Lanes]uint64  // events later than their lane's SLA,
 	Queued    [event.Lanes]uint64  // of those, the ones that were so before they were taken up
@@ -58,6 +61,10 @@ func (e *Engine) Stats() (s Stats) {
 	}
 	s.Retried, s.Crowded, s.DedupHeld = e.transact.Retried.Load(), e.transact.Crowded.Load(), e.seen.Held()
 	e.arrivals(&s)
+	if w := e.windows; w != nil {
+		s.Missed[event.LaneBatch], s.Queued[event.LaneBatch] = w.Meter.Missed.Load(), w.Meter.Queued.Load() // an aggregate's SLA is to be folded
+		s.Late, s.Untimed, s.Valueless = w.Late.Load(), w.Untimed.Load(), w.Missing.Load()
+	}
 	for _, in := range e.intakes {
 		s.Bytes += in.Counters.Bytes.Load()
 		s.LaneFull += in.Counters.LaneFull.Load()
@@ -88,9 +95,8 @@ func (e *Engine) fates(s *Stats) {
 			s.Dropped[reason] += c.Dropped[reason].Load()
 		}
 	}
-	if e.batches != nil {
-		s.Folded = e.batches.Folded.Load()
-		s.Alerted += e.batches.Failed.Load()
+	if e.windows != nil {
+		s.Folded = e.windows.Folded.Load()
 	}
 	for _, a := range e.passing {
 		if a != nil {

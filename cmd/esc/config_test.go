@@ -68,7 +68,8 @@ func TestEveryOptionActs(t *testing.T) {
 		"control.max_queue_depth": "7", "control.max_drop_rate": "7", "control.max_latency_ms": "7",
 		"control.min_events_for_evaluation": "7", "control.recovery_factor": "0.7",
 		"dead.dir": "dd", "dead.depth": "128", "dead.retain_bytes": "7MiB", "dedup.memory": "1MiB", "dedup.window": "7m",
-		"windows.span": "5s", "windows.topics": "7", "windows.fold": "true",
+		"windows.span": "7s", "windows.topics": "7", "windows.fold": "true", "windows.value_field": "v", "windows.time_field": "at",
+		"windows.time_unit": "us", "windows.lateness": "3s", "windows.late": "apart",
 		"alerts.topics": "[a/b, '#']", "alerts.log": "false", "alerts.webhook": "",
 		"admin.addr": "127.0.0.1:7", "admin.token": "0123456789abcdef", "admin.token_file": "",
 	}

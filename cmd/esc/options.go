@@ -15,6 +15,7 @@ import (
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/store"
 )
 
@@ -61,7 +62,7 @@ func (s *settings) options() []option {
 		{key: "pool.slots_2kib", value: count(&e.Pool[1].Count), usage: "of up to 2 KiB"},
 		{key: "pool.slots_64kib", value: count(&e.Pool[2].Count), usage: "of up to 64 KiB"},
 		{key: "pool.slots_1mib", value: count(&e.Pool[3].Count), usage: "of up to a whole frame, 1 MiB"},
-	}, s.pressureOptions(), s.alertOptions(), s.adminOptions())
+	}, s.pressureOptions(), s.windowOptions(), s.alertOptions(), s.adminOptions())
 }
 
 // pressureOptions are those of lanes, and of what happens when they fill up.
@@ -86,10 +87,21 @@ func (s *settings) pressureOptions() (options []option) {
 		option{key: "dead.retain_bytes", value: size(&e.Dead.RetainBytes), usage: "oldest dead letters go when their log is larger: 2MiB to 1TiB"},
 		option{key: "dedup.memory", value: size(&e.Dedup.Bytes), usage: "memory of transactions' ids, 8 bytes each: a power of two from 128KiB to 64GiB"},
 		option{key: "dedup.window", value: span(&e.Dedup.Window), usage: "how long an id is remembered: 1s to 24h"},
-		option{key: "windows.span", value: span(&e.Windows.Span), usage: "aggregate batch events by topic in windows of 100ms to 1h, each with a result that is an event; 0s does not"},
-		option{key: "windows.topics", value: count(&e.Windows.Topics), usage: "topics that a window tells apart, of 1.5 KiB each: 1 to 65536; what is beyond shares one result"},
-		option{key: "windows.fold", value: truth(&e.Windows.Fold), usage: "store the results instead of the events"},
 	)
+}
+
+func (s *settings) windowOptions() []option {
+	w := &s.engine.Windows
+	return []option{
+		{key: "windows.span", value: span(&w.Span), usage: "aggregate batch events by topic in windows of 100ms to 1h, each with a result that is an event; 0s does not"},
+		{key: "windows.topics", value: count(&w.Topics), usage: "topics that the open windows tell apart, of 1.5 KiB each, or 5.5 with a value field: 1 to 65536; what is beyond shares one result"},
+		{key: "windows.fold", value: truth(&w.Fold), usage: "store the results instead of the events"},
+		{key: "windows.value_field", value: text(&w.ValueField), usage: "number at the top level of JSON payloads whose distribution goes into the results; empty: none"},
+		{key: "windows.time_field", value: text(&w.TimeField), usage: "number there that says when the event happened; empty: windows go by the time of receipt. An event without is in no window"},
+		{key: "windows.time_unit", value: choice(&w.TimeUnit, process.ParseTimeUnit, process.TimeUnit.String), usage: "what time_field counts since 1970: s, ms, us or ns"},
+		{key: "windows.lateness", value: span(&w.Lateness), usage: "with a time field, how long a window stays open for what comes out of order, and how far clocks may be ahead: 0 to four spans"},
+		{key: "windows.late", value: choice(&w.Late, process.ParseLatePolicy, process.LatePolicy.String), usage: "an event whose window has ended goes into the oldest that is open (open), or into none and is stored itself (apart)"},
+	}
 }
 
 func (s *settings) alertOptions() []option {

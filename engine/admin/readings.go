@@ -89,6 +89,9 @@ func (s *Server) readFlow(emit sink, now sample) {
 	emit.count("esc_senders_held_total", held, float64(stats.NoSlot), "cause", "no_slot")
 	emit.count("esc_transactions_retried_total", "Attempts at transactions beyond the first.", float64(stats.Retried))
 	emit.count("esc_transactions_unremembered_total", "Transactions that went on without their id being remembered, for want of room.", float64(stats.Crowded))
+	emit.count("esc_window_events_late_total", "Batch events that came behind the end of their window.", float64(stats.Late))
+	emit.count("esc_window_events_untimed_total", "Batch events in no window, for their time field held no time that can be.", float64(stats.Untimed))
+	emit.count("esc_window_events_valueless_total", "Batch events in windows whose value field held no number.", float64(stats.Valueless))
 	emit.level("esc_dedup_held_seconds", "How long ids are really remembered.", stats.DedupHeld.Seconds())
 	emit.count("esc_handler_errors_total", "Errors of handlers on lanes that do not retry.", float64(stats.Alerted))
 }

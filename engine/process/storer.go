@@ -20,10 +20,11 @@ type Log interface {
 // storedBound is the target for received to stored, REALTIME: P99 under 5 us.
 const storedBound = 5_000
 
-// Storer is the last stage: it appends events to the log, most urgent lane
-// first, and sends their slots home.
+// Storer is the last stage: it folds batch events into their windows, appends
+// events to the log, most urgent lane first, and sends their slots home.
 type Storer struct {
-	Stored [event.Lanes]Meter // received to appended
+	Stored  [event.Lanes]Meter // received to appended
+	Windows *Aggregator        // of the BATCH lane; nil aggregates nothing
 
 	lanes *[event.Lanes]bus.Lane
 	trays [event.Lanes]tray
@@ -50,18 +51,33 @@ func NewStorer(b *bus.Bus, slots *bus.Slots, log Log, clock cpu.Clock, trace *me
 }
 
 // Step stores at most one batch of each lane.
-func (s *Storer) Step(cpu.Ticks) (work int) {
+func (s *Storer) Step(now cpu.Ticks) (work int) {
 	for lane := range s.trays {
 		t := &s.trays[lane]
 		if t.next == t.n {
-			t.next, t.n = 0, s.lanes[lane].PopBatch(t.refs[:])
+			work += s.take(event.Lane(lane), now)
 		}
 		if t.next < t.n {
 			work += s.append(t, &s.Stored[lane])
 		}
 	}
+	if s.Windows != nil {
+		work += s.Windows.due(now)
+	}
 	s.log.Offer()
 	return work
+}
+
+// take fills the lane's tray and says how many events are done with already, for
+// they are only in their window's result.
+func (s *Storer) take(lane event.Lane, now cpu.Ticks) (folded int) {
+	t := &s.trays[lane]
+	n := s.lanes[lane].PopBatch(t.refs[:])
+	t.next, t.n = 0, n
+	if lane == event.LaneBatch && s.Windows != nil && n > 0 {
+		t.n = s.Windows.fold(t.refs[:n], now)
+	}
+	return n - t.n
 }
 
 // append stores what the log has room for, then stamps it: the stamp stands
