@@ -152,7 +152,7 @@ func (e *Engine) assembleIngest(d *dispatch.Dispatcher) (err error) {
 // dispatcher as deep as the widest lane behind it.
 func (e *Engine) openIntake(numbers *ingest.Numbers, classes memory.Classes) (*ingest.Intake, *bus.Lane, error) {
 	home := queue.NewMPSC(make([]event.Ref, 1<<bits.Len(uint(classes.Slots()-1))))
-	pool, err := memory.NewPool(e.arena, len(e.pools), -1, classes, home)
+	pool, err := memory.NewPool(e.arena, len(e.pools), e.cfg.Plan.node(), classes, home)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -31,6 +31,7 @@ var optional = []Stage{Commit, Letters}
 // is data: the engine is told, it discovers nothing.
 type Plan struct {
 	Threads []Thread
+	Node    *int // NUMA node that the events' memory is bound to; nil is the kernel's choice
 }
 
 // Thread is one thread of a plan. Its stages step in the order given.
@@ -70,19 +71,20 @@ func (p Plan) complete(blocks bool) Plan {
 			missing = append(missing, s)
 		}
 	}
-	threads := slices.Clone(p.Threads)
 	if len(missing) == 0 {
 		return p
 	}
+	p.Threads = slices.Clone(p.Threads)
 	if blocks {
-		return Plan{Threads: append(threads, Thread{Name: "commit", CPU: duty.Unpinned, Idle: duty.Park, Stages: missing})}
+		p.Threads = append(p.Threads, Thread{Name: "commit", CPU: duty.Unpinned, Idle: duty.Park, Stages: missing})
+		return p
 	}
-	for i, t := range threads {
+	for i, t := range p.Threads {
 		if slices.Contains(t.Stages, Store) {
-			threads[i].Stages = append(slices.Clone(t.Stages), missing...)
+			p.Threads[i].Stages = append(slices.Clone(t.Stages), missing...)
 		}
 	}
-	return Plan{Threads: threads}
+	return p
 }
 
 func (p Plan) holds(s Stage) bool {

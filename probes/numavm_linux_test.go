@@ -145,7 +145,7 @@ func TestNUMAMigration(t *testing.T) {
 		p.bytes[i] = byte(i)
 	}
 	for _, to := range append(nodes[1:], nodes[0]) {
-		if err := bindTo(p.bytes, to); err != nil {
+		if err := memory.Bind(p.bytes, to); err != nil {
 			t.Fatal(err)
 		}
 		if err := verifyNode(p.bytes, to); err != nil {
@@ -257,12 +257,12 @@ func holdPlan(t *testing.T, p place.Plan, cpus []int, roles []string) {
 	}
 	var slabs []SlabPlace
 	for _, th := range p.Threads {
-		memory, err := newPages(1<<20, *th.Node)
+		slab, err := newPages(1<<20, *th.Node)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer memory.release()
-		pages, err := nodesOf(memory.bytes)
+		defer slab.release()
+		pages, err := memory.Nodes(slab.bytes)
 		if err != nil {
 			t.Fatal(err)
 		}

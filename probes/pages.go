@@ -3,6 +3,8 @@ package probes
 import (
 	"fmt"
 	"unsafe"
+
+	"eventstreamcore/engine/memory"
 )
 
 // anyNode lets the kernel choose: the node of whoever touches a page first.
@@ -24,7 +26,7 @@ func newPages(n, node int) (*pages, error) {
 	}
 	p := &pages{bytes: bytes, release: release}
 	if node != anyNode {
-		if err := bindTo(bytes, node); err != nil {
+		if err := memory.Bind(bytes, node); err != nil {
 			p.release()
 			return nil, fmt.Errorf("binding %d bytes to node %d (not among the allowed nodes?): %w", n, node, err)
 		}
@@ -41,7 +43,7 @@ func newPages(n, node int) (*pages, error) {
 
 // verifyNode reads back where the pages are.
 func verifyNode(bytes []byte, node int) error {
-	found, err := nodesOf(bytes)
+	found, err := memory.Nodes(bytes)
 	if err != nil {
 		return fmt.Errorf("reading back the node of %d bytes: %w", len(bytes), err)
 	}

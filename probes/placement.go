@@ -3,10 +3,13 @@ package probes
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"eventstreamcore/engine"
 	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/duty"
 	"eventstreamcore/probes/topology"
 )
 
@@ -31,6 +34,7 @@ type SlabPlace struct {
 type Placement struct {
 	Threads []ThreadPlace `json:"threads"`
 	Slabs   []SlabPlace   `json:"slabs"`
+	Unread  []string      `json:"unread,omitempty"` // what could not be read back, and why: never taken for right
 }
 
 // Pinned is a thread that a plan has pinned: its role, the kernel's id, the CPU.
@@ -38,6 +42,27 @@ type Pinned struct {
 	Role string
 	ID   int
 	CPU  int
+}
+
+// PlacementOf reads back where the threads of a running engine are, those of the
+// runtime beside them, and every page of its events.
+func PlacementOf(e *engine.Engine) (Placement, error) {
+	var pinned []Pinned
+	for _, t := range e.Threads() {
+		if t.CPU() != duty.Unpinned {
+			pinned = append(pinned, Pinned{Role: t.Name(), ID: t.ID, CPU: t.CPU()})
+		}
+	}
+	found, err := e.Slabs()
+	var slabs []SlabPlace
+	for _, s := range found {
+		slabs = append(slabs, SlabPlace{Name: s.Name, Pages: s.Pages, Want: s.Node})
+	}
+	p, threadsErr := ReadPlacement(pinned, slabs...)
+	if err != nil {
+		p.Unread = append(p.Unread, err.Error())
+	}
+	return p, threadsErr
 }
 
 // ReadPlacement reads back every thread of this process after start. slabs come
@@ -61,6 +86,55 @@ func ReadPlacement(pinned []Pinned, slabs ...SlabPlace) (Placement, error) {
 		}
 	}
 	return p, nil
+}
+
+// Lines is the placement in words, a line for each pinned thread, one for all
+// the others that may run on the same CPUs, and one for each slab.
+func (p Placement) Lines() (lines []string) {
+	others := map[string]topology.List{} // by what they may run on: where they ran
+	count := map[string]int{}
+	for _, t := range p.Threads {
+		if t.Want != nil {
+			lines = append(lines, fmt.Sprintf("%s (thread %d): planned on CPU %d, may run on %v, ran on %s", t.Name, t.ID, *t.Want, t.Allowed, ranOn(topology.List{t.CPU})))
+			continue
+		}
+		on := t.Allowed.String()
+		others[on], count[on] = append(others[on], t.CPU), count[on]+1
+	}
+	for _, on := range slices.Sorted(maps.Keys(others)) {
+		lines = append(lines, fmt.Sprintf("%d other thread(s): may run on %s, ran on %s", count[on], on, ranOn(others[on])))
+	}
+	for _, s := range p.Slabs {
+		lines = append(lines, s.line())
+	}
+	for _, u := range p.Unread {
+		lines = append(lines, "unknown: "+u)
+	}
+	return lines
+}
+
+func ranOn(cpus topology.List) string {
+	slices.Sort(cpus)
+	if cpus = slices.Compact(cpus); len(cpus) > 0 && cpus[0] < 0 {
+		return "unknown CPUs"
+	}
+	return cpus.String()
+}
+
+func (s SlabPlace) line() string {
+	var found []string
+	for _, node := range slices.Sorted(maps.Keys(s.Pages)) {
+		if node < 0 {
+			found = append(found, fmt.Sprintf("%d pages not touched yet", s.Pages[node]))
+		} else {
+			found = append(found, fmt.Sprintf("%d pages on node %d", s.Pages[node], node))
+		}
+	}
+	planned := "on any node"
+	if s.Want != nil {
+		planned = fmt.Sprintf("on node %d", *s.Want)
+	}
+	return fmt.Sprintf("%s: planned %s, %s", s.Name, planned, strings.Join(found, ", "))
 }
 
 // Mismatch is every way in which the placement is not the plan's, as one error
@@ -93,7 +167,7 @@ func (p Placement) Mismatch(shared bool) error {
 	}
 	for _, s := range p.Slabs {
 		for node, pages := range s.Pages {
-			if s.Want != nil && node >= 0 && node != *s.Want {
+			if s.Want != nil && node != *s.Want && node >= 0 {
 				add("slab %s is planned on node %d and has %d pages on node %d", s.Name, *s.Want, pages, node)
 			}
 		}

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,29 @@ func TestMismatch(t *testing.T) {
 	p.Threads[0].Allowed = topology.List{0, 3}
 	if err := p.Mismatch(true); err != nil {
 		t.Errorf("on a machine too small: %v", err)
+	}
+}
+
+func TestPlacementLines(t *testing.T) {
+	p := Placement{
+		Threads: []ThreadPlace{
+			{ID: 1, Name: "esc", Allowed: topology.List{0, 1}, CPU: 1}, {ID: 4, Name: "esc", Allowed: topology.List{0, 1}, CPU: 0},
+			{ID: 2, Name: "ingest", Allowed: topology.List{2}, CPU: 2, Want: ptr(2)},
+			{ID: 3, Name: "esc", Allowed: topology.List{3}, CPU: -1},
+		},
+		Slabs:  []SlabPlace{{Name: "pool 0", Pages: map[int]int{1: 50, -1: 7}, Want: ptr(1)}, {Name: "pool 1", Pages: map[int]int{0: 3}}},
+		Unread: []string{"pool 2: move_pages: operation not permitted"},
+	}
+	want := []string{
+		"ingest (thread 2): planned on CPU 2, may run on 2, ran on 2",
+		"2 other thread(s): may run on 0-1, ran on 0-1",
+		"1 other thread(s): may run on 3, ran on unknown CPUs",
+		"pool 0: planned on node 1, 7 pages not touched yet, 50 pages on node 1",
+		"pool 1: planned on any node, 3 pages on node 0",
+		"unknown: pool 2: move_pages: operation not permitted",
+	}
+	if got := p.Lines(); !slices.Equal(got, want) {
+		t.Errorf("%q\nwant\n%q", got, want)
 	}
 }
 

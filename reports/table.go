@@ -91,6 +91,9 @@ func (p *printer) host(run record.Run) {
 	if len(run.Plan) > 0 {
 		p.wrap("plan     ", strings.Join(places(run.Plan), ", "))
 	}
+	if found := readBack(run.Rows); len(found) > 0 {
+		p.wrap("placed   ", "read back after each trial: "+strings.Join(found, ", "))
+	}
 }
 
 // places is where the threads of a plan run, those of one role and CPU together.

@@ -22,7 +22,7 @@ func amortised(b *Bench, items int, run loop, more func(ns float64) []record.Val
 	return Trial{
 		Close: nothing,
 		Run: func() (out Outcome, err error) {
-			err = pinned(b.Hot, func() {
+			err = b.pinned(b.Hot, func() {
 				if n == 0 {
 					n = b.scale(run)
 				}
@@ -89,16 +89,3 @@ func spin(n int) {
 
 // nothing is what there is to close of a trial that took only memory.
 func nothing() error { return nil }
-
-// pinned runs f on a thread of its own, on the CPU given; the thread ends with f.
-func pinned(on int, f func()) error {
-	done := make(chan error)
-	go func() {
-		err := cpu.Pin(on)
-		if err == nil {
-			f()
-		}
-		done <- err
-	}()
-	return <-done
-}

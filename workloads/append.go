@@ -44,7 +44,7 @@ func appending(b *Bench, parent string, mode store.Mode, group int) (Trial, erro
 	if err != nil {
 		return Trial{}, errors.Join(err, os.RemoveAll(dir))
 	}
-	p, free, err := newPool()
+	p, free, err := b.newPool()
 	if err != nil {
 		return Trial{}, errors.Join(err, log.Close(), os.RemoveAll(dir))
 	}

@@ -25,6 +25,7 @@ type Bench struct {
 	Allowed []int         // CPUs this process may use, ascending
 	Hot     int           // CPU of the measured thread
 	Peer    int           // CPU of the second thread; Hot where there is but one
+	Node    *int          // NUMA node of the events' memory; nil where there is but one
 	Trials  int           // kept of each cell
 	Time    time.Duration // one trial's length, roughly
 	Scratch string        // folder for logs under test, on tmpfs
@@ -35,6 +36,16 @@ type Bench struct {
 
 	planned, done int
 	began         time.Time
+	found         []record.Placed // where the threads of the present trial were
+	rigs          []*rig          // the engines of the present cell
+}
+
+// node is the run's as pools want it.
+func (b *Bench) node() int {
+	if b.Node == nil {
+		return -1
+	}
+	return *b.Node
 }
 
 // Settle prepares the process for measuring: the collector is off, and there are
@@ -140,6 +151,7 @@ func (b *Bench) cell(workload string, c Cell, stopped func() bool) ([]record.Row
 }
 
 func (b *Bench) trials(c Cell, stopped func() bool) (outcomes []Outcome, err error) {
+	b.rigs = nil
 	trial, err := c.Open(b)
 	if err != nil {
 		return nil, err
@@ -156,6 +168,9 @@ func (b *Bench) trials(c Cell, stopped func() bool) (outcomes []Outcome, err err
 			return nil, err
 		}
 		out.Noise = append(out.Noise, readNoise().since(before)...)
+		if err := b.place(&out); err != nil {
+			return nil, err
+		}
 		if i > 0 { // the first one warmed up
 			outcomes = append(outcomes, out)
 		}
@@ -171,7 +186,7 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 	own := base
 	for _, out := range outcomes {
 		own.Trials = append(own.Trials, out.Trial)
-		own.Placed = out.Placed
+		own.Placed, own.Slabs = out.Placed, out.Slabs
 	}
 	if own.Loads = loads(outcomes); own.Loads != nil {
 		own.Notes = append(own.Notes, kneeNote(own.Loads))
@@ -184,7 +199,7 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 	for i, span := range spans {
 		row := base
 		row.Params = append(slices.Clone(base.Params), record.Param{Key: "span", Value: span.Name})
-		row.Placed = own.Placed
+		row.Placed, row.Slabs = own.Placed, own.Slabs
 		b.spanTrials(&row, i, outcomes)
 		b.judge(&row, span.Targets)
 		rows = append(rows, row)
@@ -229,12 +244,16 @@ func (b *Bench) JudgeAgain(rows []record.Row) {
 // and those of the runtime as they are found now.
 func (b *Bench) Placed() []record.Placed {
 	placed := []record.Placed{{Role: "hot", CPU: b.Hot, Allowed: []int{b.Hot}}, {Role: "peer", CPU: b.Peer, Allowed: []int{b.Peer}}}
-	threads, err := cpu.Threads()
+	found, err := probes.ReadPlacement(nil)
 	if err != nil {
 		return placed
 	}
-	for _, t := range threads {
-		placed = append(placed, record.Placed{Role: "runtime", CPU: t.Allowed[0], Allowed: t.Allowed})
+	for _, t := range found.Threads {
+		runs := record.Placed{Role: record.RuntimeRole, CPU: t.Allowed[0], Allowed: t.Allowed}
+		if t.CPU >= 0 {
+			runs.Ran = &t.CPU
+		}
+		placed = append(placed, runs)
 	}
 	return placed
 }

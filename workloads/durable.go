@@ -44,7 +44,7 @@ func durably(b *Bench, producers int) (Trial, error) {
 	if err != nil {
 		return Trial{}, errors.Join(err, os.RemoveAll(dir))
 	}
-	p, free, err := newPool()
+	p, free, err := b.newPool()
 	if err != nil {
 		return Trial{}, errors.Join(err, log.Close(), os.RemoveAll(dir))
 	}

@@ -11,7 +11,6 @@ import (
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/metrics"
-	"eventstreamcore/reports/record"
 )
 
 // pacedRig is the engine on the hot CPU, a generator for the peer, and room for
@@ -45,7 +44,7 @@ func (b *Bench) newPacedRig(priority event.Priority, most int) (*pacedRig, error
 func (p *pacedRig) run(b *Bench, rate float64, n int) (run pacedRun, wrong string, err error) {
 	p.trace.Reset()
 	before := p.engine.Stats()
-	if err := pinned(b.Peer, func() { run = p.generator.pace(rate, n) }); err != nil {
+	if err := b.pinned(b.Peer, func() { run = p.generator.pace(rate, n) }); err != nil {
 		return run, "", err
 	}
 	if err := p.settled(before.Stored + uint64(n)); err != nil {
@@ -63,7 +62,7 @@ func (p *pacedRig) flood(b *Bench, n int) (ns float64, err error) {
 	var failed error
 	p.trace.Reset()
 	goal := p.engine.Stats().Stored + uint64(n)
-	err = pinned(b.Peer, func() {
+	err = b.pinned(b.Peer, func() {
 		began := cpu.Now()
 		if failed = p.generator.flood(n); failed != nil {
 			return
@@ -99,10 +98,4 @@ func (p *pacedRig) pressure(since time.Time) control.State {
 		}
 	}
 	return worst
-}
-
-// placed is where its threads run, the generator's too.
-func (p *pacedRig) placed() []record.Placed {
-	on := p.generator.on
-	return append(p.rig.placed(), record.Placed{Role: "generator", CPU: on, Allowed: []int{on}})
 }

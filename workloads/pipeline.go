@@ -106,7 +106,6 @@ func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
 		if wrong == "" && !run.kept() {
 			out.Invalid = fmt.Sprintf("the engine took %v for a schedule of %v", run.took.Round(time.Millisecond), run.wanted.Round(time.Millisecond))
 		}
-		out.Placed = p.placed()
 		if wrong == "" {
 			out.Spans, out.Noise = p.course.spans([]string{lanePromise[lane]}, whole), p.course.late()
 		}

@@ -20,7 +20,7 @@ func pool(*Bench) []Cell {
 		{
 			Params: params("op", "acquire-release"), Threads: 1, Targets: []string{"pool", "pool-rate", "pool-gain"}, FloorUnit: "ns/op", Floor: loadStoreFloor,
 			Open: func(b *Bench) (Trial, error) {
-				p, done, err := newPool()
+				p, done, err := b.newPool()
 				if err != nil {
 					return Trial{}, err
 				}
@@ -38,7 +38,7 @@ func pool(*Bench) []Cell {
 		{
 			Params: params("op", "acquire-return", "batch", "32"), Threads: 1, FloorUnit: "ns/op", Floor: loadStoreFloor,
 			Open: func(b *Bench) (Trial, error) {
-				p, done, err := newPool()
+				p, done, err := b.newPool()
 				if err != nil {
 					return Trial{}, err
 				}
@@ -50,14 +50,15 @@ func pool(*Bench) []Cell {
 	}
 }
 
-func newPool() (*memory.Pool, func() error, error) {
+// newPool is a pool in the memory of the run's node.
+func (b *Bench) newPool() (*memory.Pool, func() error, error) {
 	classes := memory.DefaultClasses()
 	arena, err := memory.NewArena(classes.Bytes())
 	if err != nil {
 		return nil, nil, err
 	}
 	home := queue.NewMPSC(make([]event.Ref, 1<<18))
-	p, err := memory.NewPool(arena, 0, -1, classes, home)
+	p, err := memory.NewPool(arena, 0, b.node(), classes, home)
 	if err != nil {
 		return nil, nil, fmt.Errorf("pool: %w", err)
 	}
@@ -104,7 +105,7 @@ var heapSink *[256]byte
 // collector off as it is in every trial: the kindest case for the heap.
 func (b *Bench) heapNs() (ns float64, err error) {
 	const n = 100_000
-	err = pinned(b.Hot, func() {
+	err = b.pinned(b.Hot, func() {
 		out := b.timeLoop(n, 1, func(n int) int {
 			for range n {
 				heapSink = new([256]byte)

@@ -11,10 +11,8 @@ import (
 
 	"eventstreamcore/engine"
 	"eventstreamcore/engine/bus"
-	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/store"
 	"eventstreamcore/probes"
-	"eventstreamcore/reports/record"
 )
 
 // rig is a running engine under test, with its log in a folder of its own that
@@ -24,6 +22,7 @@ type rig struct {
 	events string // folder of the log
 	stop   context.CancelFunc
 	ended  chan error
+	small  bool // the machine: other threads share the engine's CPUs
 }
 
 // retained bounds what the log of a rig keeps: the benchmark's data is capped at
@@ -46,6 +45,7 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 	cfg.Log.Mode, cfg.Log.RetainBytes = store.OS, retained
 	cfg.Overflow, cfg.Logger = bus.Policies{}, slog.New(slog.DiscardHandler) // BLOCK_PRODUCER throughout
 	change(&cfg)
+	cfg.Plan.Node = b.Node
 	if r.engine, err = engine.New(cfg); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -58,23 +58,22 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 	if err := r.started(); err != nil {
 		return nil, err
 	}
-	return r, b.inPlace(r)
+	r.small = len(b.Allowed) <= len(cfg.Plan.Threads)+1
+	b.rigs = append(b.rigs, r)
+	return r, nil
 }
 
-// inPlace reads back where the engine's threads, and its events' pages, really
-// are. What is not as planned would make another figure of every one.
-func (b *Bench) inPlace(r *rig) error {
-	var pinned []probes.Pinned
-	for _, t := range r.engine.Threads() {
-		if t.CPU() != duty.Unpinned {
-			pinned = append(pinned, probes.Pinned{Role: t.Name(), ID: t.ID, CPU: t.CPU()})
-		}
+// place notes in out where the engine's threads, and its events' pages, really
+// are: what is not as planned would make another figure of every one. It is
+// asked after each trial, for threads and pages may be moved meanwhile.
+func (r *rig) place(out *Outcome) error {
+	found, err := probes.PlacementOf(r.engine)
+	if err == nil {
+		err = found.Mismatch(r.small)
 	}
-	placement, err := probes.ReadPlacement(pinned)
-	if err != nil {
-		return err
-	}
-	return placement.Mismatch(len(b.Allowed) <= len(pinned)+1)
+	out.Placed = append(out.Placed, placedThreads(found)...)
+	out.Slabs = append(out.Slabs, slabs(found)...)
+	return err
 }
 
 // started waits until the engine's threads run, for their placement is part of
@@ -133,11 +132,3 @@ func (r *rig) reach(what string, goal uint64, figure func(engine.Stats) uint64) 
 
 // trialLimit bounds a trial that makes no progress.
 const trialLimit = 30 * time.Second
-
-// placed is where the engine's threads were found to run.
-func (r *rig) placed() (list []record.Placed) {
-	for _, t := range r.engine.Threads() {
-		list = append(list, record.Placed{Role: t.Name(), CPU: t.CPU(), Allowed: t.Allowed})
-	}
-	return list
-}

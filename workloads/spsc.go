@@ -2,7 +2,6 @@ package workloads
 
 import (
 	"fmt"
-	"sync"
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
@@ -156,32 +155,4 @@ func consume(q ring, batch, n int) (wrong string) {
 		}
 	}
 	return wrong
-}
-
-// together runs f(i) on cpus[i], each on a pinned thread of its own, and waits
-// until all of them are in place before any begins.
-func (b *Bench) together(cpus []int, f func(i int)) error {
-	var ready, done sync.WaitGroup
-	errs := make([]error, len(cpus))
-	ready.Add(len(cpus))
-	for i, c := range cpus {
-		done.Go(func() {
-			errs[i] = cpu.Pin(c)
-			ready.Done()
-			ready.Wait()
-			for _, err := range errs {
-				if err != nil {
-					return
-				}
-			}
-			f(i)
-		})
-	}
-	done.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -67,7 +67,7 @@ func flooding(b *Bench) (Trial, error) {
 		if err == nil && out.Invalid == "" {
 			out.Invalid, err = r.compare(spec, first)
 		}
-		out.Placed = append(out.Placed, record.Placed{Role: "sender", CPU: b.Peer, Allowed: []int{b.Peer}})
+		out.Placed = []record.Placed{{Role: "sender", CPU: b.Peer, Allowed: []int{b.Peer}}}
 		return out, err
 	}
 	return Trial{Close: r.close, Run: func() (Outcome, error) {
@@ -118,7 +118,7 @@ func sending(b *Bench) (Trial, error) {
 		if report.Debt != nil {
 			out.Noise = debt(report.Debt.P50, report.Debt.P99)
 		}
-		out.Placed = append(r.placed(), record.Placed{Role: "sender", CPU: b.Peer, Allowed: []int{b.Peer}})
+		out.Placed = []record.Placed{{Role: "sender", CPU: b.Peer, Allowed: []int{b.Peer}}}
 		c.send(b.Clock, raw, trace.Samples())
 		out.Spans = c.spans(nil, nil)
 		return out, nil

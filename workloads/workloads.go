@@ -82,8 +82,9 @@ type Trial struct {
 type Outcome struct {
 	record.Trial
 	Spans  []Span
-	Loads  []record.Load // of a sweep, by rate
-	Placed []record.Placed
+	Loads  []record.Load   // of a sweep, by rate
+	Placed []record.Placed // read back
+	Slabs  []record.Slab
 }
 
 // Span is a distribution of latencies between two points of an event's way; it

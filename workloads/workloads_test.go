@@ -95,12 +95,22 @@ func checkRow(t *testing.T, r record.Row) {
 		}
 	}
 	checkWays(t, r)
-	if len(r.Placed) > 0 {
-		for _, p := range r.Placed {
-			if len(p.Allowed) != 1 || p.Allowed[0] != p.CPU {
-				t.Errorf("%s: %s was to run on CPU %d and may run on %v", r.Name(), p.Role, p.CPU, p.Allowed)
-			}
+	checkPlaced(t, r)
+}
+
+// checkPlaced wants the threads' and the slabs' places, read back.
+func checkPlaced(t *testing.T, r record.Row) {
+	t.Helper()
+	if len(r.Placed) == 0 {
+		t.Errorf("%s: no thread was read back", r.Name())
+	}
+	for _, p := range r.Placed {
+		if len(p.Allowed) != 1 || p.Allowed[0] != p.CPU || p.Ran != nil && *p.Ran != p.CPU {
+			t.Errorf("%s: %s was to run on CPU %d and may run on %v, ran on %v", r.Name(), p.Role, p.CPU, p.Allowed, p.Ran)
 		}
+	}
+	if engine := r.Workload == "pipeline" || r.Workload == "tcp"; engine != (len(r.Slabs) > 0) {
+		t.Errorf("%s: slabs %v", r.Name(), r.Slabs)
 	}
 }
 

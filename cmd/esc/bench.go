@@ -231,6 +231,9 @@ func settle(b *workloads.Bench, machine *topology.Topology) error {
 		engine, _ := plan.Of(place.Ingest)
 		generator, _ := plan.Of(place.Generator)
 		hot, peer = engine.CPU, generator.CPU
+		if len(machine.MemoryNodes()) > 1 {
+			b.Node = engine.Node
+		}
 	}
 	b.Settle(hot, peer)
 	return nil

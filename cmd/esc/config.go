@@ -26,6 +26,7 @@ type settings struct {
 	plan         string
 	cpus         []int
 	idle         duty.Idle
+	node         *int // of the events' memory; nil is any
 	guard        guard
 	alerts       alerts
 	tokenFile    string
@@ -235,7 +236,7 @@ func scalar(v pflag.Value) string {
 	case "list":
 		return flow(v.String())
 	}
-	if _, quoted := kinds[v.Type()]["!!str"]; !quoted || v.Type() == "size" {
+	if of := kinds[v.Type()]; of["!!str"] == "" || of["!!int"] != "" { // a word of these is no text to be quoted
 		return v.String()
 	}
 	return marshalled(v.String())

@@ -24,6 +24,7 @@ var kinds = map[string]map[string]string{
 	"float":    {"!!float": "a number", "!!int": "a number"},
 	"size":     {"!!int": "bytes, or a size as 64MiB", "!!str": "bytes, or a size as 64MiB"},
 	"cpus":     {"!!seq": "a list of CPU numbers, as [0, 1]"},
+	"node":     {"!!str": "any, or the number of a node", "!!int": "any, or the number of a node"},
 	"list":     {"!!seq": "a list, as [a, b]"},
 }
 

@@ -47,6 +47,7 @@ func (s *settings) options() []option {
 		{key: "threads.plan", flag: "plan", value: choice(&s.plan, asPlan, same), usage: "fused: all stages on one thread; split: ingest and dispatch on one, the rest on another"},
 		{key: "threads.cpus", flag: "cpus", value: field[[]int]{&s.cpus, asCPUs, cpuList, "cpus"}, usage: "CPUs to pin the plan's threads to, as 1 or 0,1; empty: the kernel places them"},
 		{key: "threads.idle", flag: "idle", value: choice(&s.idle, duty.ParseIdle, duty.Idle.String), usage: "when idle: park (no CPU), or spin (lowest latency, a whole CPU for each thread)"},
+		{key: "threads.node", flag: "node", value: field[*int]{&s.node, asNode, nodeName, "node"}, usage: "NUMA node that the events' memory is bound to, as esc plan names it; any: the kernel's choice"},
 
 		{key: "log.mode", flag: "mode", value: choice(&e.Log.Mode, store.ParseMode, store.Mode.String), usage: "when the log is synced: group (before each answer of durable), interval, os (never)"},
 		{key: "log.interval", value: span(&e.Log.Interval), usage: "between syncs in mode interval: 100us to 1m"},
@@ -307,6 +308,27 @@ func asCPUs(list string) (cpus []int, err error) {
 	return cpus, nil
 }
 
+// anyNode is the name of whichever node the kernel chooses.
+const anyNode = "any"
+
+func asNode(name string) (*int, error) {
+	if name == anyNode {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(name)
+	if err != nil || n < 0 {
+		return nil, fmt.Errorf("%q is no node: use %s, or a number as in /sys/devices/system/node/online", name, anyNode)
+	}
+	return &n, nil
+}
+
+func nodeName(node *int) string {
+	if node == nil {
+		return anyNode
+	}
+	return strconv.Itoa(*node)
+}
+
 func asList(text string) (items []string, err error) {
 	for item := range strings.SplitSeq(text, ",") {
 		if item = strings.TrimSpace(item); item != "" {
@@ -329,8 +351,10 @@ func (s *settings) threads() (engine.Plan, error) {
 		return engine.Plan{}, fmt.Errorf("threads.cpus %s: plan %s has %d thread(s): name as many CPUs (--cpus)", cpuList(s.cpus), s.plan, plans[s.plan])
 	}
 	copy(cpus, s.cpus)
+	plan := engine.Split(cpus[0], cpus[1], s.idle)
 	if s.plan == "fused" {
-		return engine.Fused(cpus[0], s.idle), nil
+		plan = engine.Fused(cpus[0], s.idle)
 	}
-	return engine.Split(cpus[0], cpus[1], s.idle), nil
+	plan.Node = s.node
+	return plan, nil
 }

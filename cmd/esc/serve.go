@@ -112,9 +112,29 @@ func serve(c *cobra.Command, s *settings, warnings []string) error {
 	// Last: whoever waits for this line may then send signals, too.
 	cfg.Logger.Info("listening", "addr", e.Addr(), "data", s.data, "plan", s.plan, "mode", cfg.Log.Mode.String(), "recovered", e.Recovery)
 	began := time.Now()
-	err = e.Run(c.Context())
+	err = runPlaced(c.Context(), e, cfg.Logger)
 	printServed(c.OutOrStdout(), e, time.Since(began))
 	return errors.Join(err, leave(), e.Close())
+}
+
+// runPlaced runs the engine, and stops it again if it is not where it should be.
+func runPlaced(ctx context.Context, e *engine.Engine, log *slog.Logger) error {
+	ctx, stop := context.WithCancel(ctx)
+	placed := make(chan error, 1)
+	go func() {
+		defer close(placed)
+		select {
+		case <-ctx.Done():
+		case <-e.Running():
+			if err := settleIn(e, log); err != nil {
+				placed <- err
+				stop()
+			}
+		}
+	}()
+	err := e.Run(ctx)
+	stop()
+	return errors.Join(<-placed, err)
 }
 
 // attend opens the admin port and reads topics anew on SIGHUP, until leave.

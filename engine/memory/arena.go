@@ -9,6 +9,7 @@ package memory
 
 import (
 	"fmt"
+	"os"
 	"unsafe"
 
 	"eventstreamcore/engine/cpu"
@@ -37,7 +38,9 @@ func NewArena(size int) (*Arena, error) {
 	return &Arena{base: unsafe.Pointer(unsafe.SliceData(bytes)), bytes: bytes, carved: pageSize}, nil
 }
 
-const pageSize = 4096
+// pageSize is the kernel's, for memory is bound to a node by the page: 4 KiB on
+// x86, 4 to 64 KiB on Arm.
+var pageSize = os.Getpagesize()
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
@@ -55,8 +58,8 @@ func (a *Arena) carve(size, node int) (firstLine uint32, err error) {
 	}
 	piece := a.bytes[a.carved : a.carved+size]
 	if node >= 0 {
-		if err := bind(piece, node); err != nil {
-			return 0, fmt.Errorf("binding %d MiB to NUMA node %d: %w", size>>20, node, err)
+		if err := Bind(piece, node); err != nil {
+			return 0, fmt.Errorf("binding %d MiB to NUMA node %d: %w: esc probe topology lists those with memory", size>>20, node, err)
 		}
 	}
 	for i := 0; i < len(piece); i += pageSize {

@@ -2,20 +2,16 @@
 
 package memory
 
-import (
-	"unsafe"
-
-	"eventstreamcore/engine/cpu"
-)
+import "unsafe"
 
 // checked turns on the pools' accounts of which slots are out: a Ref that comes
 // home twice, or after its slot was handed out anew, panics.
 const checked = true
 
-// reserve takes heap memory, aligned to a cache line.
+// reserve takes heap memory that begins at a page, as mapped memory does.
 func reserve(size int) ([]byte, error) {
-	bytes := make([]byte, size+cpu.CacheLine)
-	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(bytes))) % cpu.CacheLine
+	bytes := make([]byte, size+pageSize)
+	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(bytes))) % uintptr(pageSize)
 	return bytes[skip:][:size:size], nil
 }
 

@@ -12,34 +12,29 @@ const (
 	mpolBind     = 2
 	mpolMfStrict = 1 << 0
 	mpolMfMove   = 1 << 1
-	maxNodes     = 1024
+	nodesMax     = 1024
 )
 
-// bind asks for the pages of bytes, present or to come, to be on one node and
-// nowhere else (mbind(2), MPOL_BIND).
 func bind(bytes []byte, node int) error {
-	var nodes [maxNodes / 64]uint64
-	if node >= maxNodes {
+	if node < 0 || node >= nodesMax {
 		return unix.EINVAL
 	}
+	var nodes [nodesMax / 64]uint64
 	nodes[node/64] = 1 << (node % 64)
 	_, _, errno := unix.Syscall6(unix.SYS_MBIND, uintptr(unsafe.Pointer(unsafe.SliceData(bytes))), uintptr(len(bytes)),
-		mpolBind, uintptr(unsafe.Pointer(&nodes)), maxNodes+1, mpolMfStrict|mpolMfMove)
+		mpolBind, uintptr(unsafe.Pointer(&nodes)), nodesMax+1, mpolMfStrict|mpolMfMove)
 	if errno != 0 {
 		return os.NewSyscallError("mbind", errno)
 	}
 	return nil
 }
 
-// nodesOf counts the pages of bytes by the node that each is found on
-// (move_pages(2) with no target reads placement back). A page not present
-// counts under -1.
 func nodesOf(bytes []byte) (map[int]int, error) {
 	const batch = 1024
-	pages := len(bytes) / pageSize
 	found := map[int]int{}
-	for first := 0; first < pages; first += batch {
-		n := min(batch, pages-first)
+	count := (len(bytes) + pageSize - 1) / pageSize
+	for first := 0; first < count; first += batch {
+		n := min(batch, count-first)
 		var addresses [batch]unsafe.Pointer
 		var status [batch]int32
 		for i := range n {

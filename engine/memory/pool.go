@@ -182,7 +182,7 @@ func (p *Pool) Free(i int) int { return p.free[i].top }
 func (p *Pool) Largest() int { return p.sizes[len(p.sizes)-1] }
 
 // Nodes counts the pool's pages by the NUMA node they are found on.
-func (p *Pool) Nodes() (map[int]int, error) { return nodesOf(p.memory) }
+func (p *Pool) Nodes() (map[int]int, error) { return Nodes(p.memory) }
 
 func (p *Pool) mustBeOut(r event.Ref) {
 	if generation, ok := p.out[r.Line()]; !ok || generation != r.Generation() {

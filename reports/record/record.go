@@ -91,6 +91,21 @@ type Placed struct {
 	Role    string `json:"role"` // RuntimeRole, or what the thread was for
 	CPU     int    `json:"cpu"`
 	Allowed []int  `json:"allowed"`
+	Ran     *int   `json:"ran,omitempty"` // CPU that it ran on last; nil is unknown
+}
+
+// Slab is memory of events and the NUMA nodes that its pages were found on.
+type Slab struct {
+	Name  string      `json:"name"`
+	Node  *int        `json:"node,omitempty"` // that it was to be on; nil is any
+	Pages []NodePages `json:"pages"`
+}
+
+// NodePages is how many pages of a Slab are on one node. Node -1 has those that
+// nobody has touched yet.
+type NodePages struct {
+	Node  int `json:"node"`
+	Pages int `json:"pages"`
 }
 
 // RuntimeRole is the role of threads of the Go runtime: they are placed too, but
@@ -108,6 +123,7 @@ type Row struct {
 	Distributions []Distribution `json:"distributions,omitempty"`
 	Judgements    []Judgement    `json:"judgements,omitempty"`
 	Placed        []Placed       `json:"placed,omitempty"`
+	Slabs         []Slab         `json:"slabs,omitempty"`
 	Skipped       string         `json:"skipped,omitempty"` // why it was not measured
 	// Oversubscribed says that more threads spun than CPUs were usable, "3
 	// spinning threads on 2 CPUs": such a row is shown, never judged.

@@ -1,0 +1,116 @@
+package workloads
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/probes"
+	"eventstreamcore/reports/record"
+)
+
+// pinned runs f on a thread of its own, on the CPU given; the thread ends with
+// f. Where f was is read back.
+func (b *Bench) pinned(on int, f func()) error {
+	return b.together([]int{on}, func(int) { f() })
+}
+
+// together runs f(i) on cpus[i], each on a pinned thread of its own, and waits
+// until all of them are in place before any begins. Where each was is read back
+// at its end and kept for the row; a thread that strayed is an error.
+func (b *Bench) together(cpus []int, f func(i int)) error {
+	var ready, done sync.WaitGroup
+	errs, found := make([]error, len(cpus)), make([]record.Placed, len(cpus))
+	ready.Add(len(cpus))
+	for i, c := range cpus {
+		done.Go(func() {
+			errs[i] = cpu.Pin(c)
+			ready.Done()
+			ready.Wait()
+			for _, err := range errs {
+				if err != nil {
+					return
+				}
+			}
+			f(i)
+			found[i], errs[i] = b.whereabouts(c)
+		})
+	}
+	done.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	b.found = append(b.found, found...)
+	return nil
+}
+
+// whereabouts is where the calling thread, pinned to a CPU, really is.
+func (b *Bench) whereabouts(on int) (p record.Placed, err error) {
+	p = record.Placed{Role: "hot", CPU: on}
+	if on != b.Hot {
+		p.Role = "peer"
+	}
+	if p.Allowed, err = cpu.Allowed(); err != nil {
+		return p, err
+	}
+	at, _, err := cpu.Current()
+	if err != nil {
+		return p, err
+	}
+	if p.Ran = &at; at != on || !slices.Equal(p.Allowed, []int{on}) {
+		return p, fmt.Errorf("placement is not the plan's: the %s thread is planned on CPU %d, may run on %v and runs on %d", p.Role, on, p.Allowed, at)
+	}
+	return p, nil
+}
+
+// takeFound is where the threads of a trial were, each place once.
+func (b *Bench) takeFound() (list []record.Placed) {
+	for _, p := range b.found {
+		if !slices.ContainsFunc(list, func(q record.Placed) bool { return q.Role == p.Role && q.CPU == p.CPU }) {
+			list = append(list, p)
+		}
+	}
+	b.found = b.found[:0]
+	return list
+}
+
+// place notes where the threads of a trial and their memory were found.
+func (b *Bench) place(out *Outcome) (err error) {
+	out.Placed = append(out.Placed, b.takeFound()...)
+	for _, r := range b.rigs {
+		err = errors.Join(err, r.place(out))
+	}
+	return err
+}
+
+// placedThreads is the threads of a placement that were planned.
+func placedThreads(p probes.Placement) (list []record.Placed) {
+	for _, t := range p.Threads {
+		if t.Want == nil {
+			continue
+		}
+		placed := record.Placed{Role: t.Name, CPU: *t.Want, Allowed: t.Allowed}
+		if t.CPU >= 0 {
+			placed.Ran = &t.CPU
+		}
+		list = append(list, placed)
+	}
+	return list
+}
+
+// slabs is the memory of a placement.
+func slabs(p probes.Placement) (list []record.Slab) {
+	for _, s := range p.Slabs {
+		slab := record.Slab{Name: s.Name, Node: s.Want}
+		for _, node := range slices.Sorted(maps.Keys(s.Pages)) {
+			slab.Pages = append(slab.Pages, record.NodePages{Node: node, Pages: s.Pages[node]})
+		}
+		list = append(list, slab)
+	}
+	return list
+}
