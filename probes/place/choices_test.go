@@ -55,6 +55,30 @@ func TestTwoCPUs(t *testing.T) {
 	}
 }
 
+// TestEqualsAreTakenFromTheEnd: CPU 0 has the interrupts that nobody moved, and
+// is the last to spin, however many CPUs cost the same.
+func TestEqualsAreTakenFromTheEnd(t *testing.T) {
+	for _, n := range []int{2, 3, 8, 64, 500} {
+		m := &topology.Topology{}
+		for c := range n {
+			m.Online = append(m.Online, c)
+		}
+		m.Allowed.CPUs = m.Online
+		p := planned(t, m, topology.Matrix{}, everything)
+		if c := on(t, p, Ingest); c == 0 {
+			t.Errorf("%d CPUs: ingest on CPU 0: %+v", n, p.Threads)
+		}
+		if n > len(everything) && p.Housekeeping[0] != 0 {
+			t.Errorf("%d CPUs: housekeeping on %v, want CPU 0 first", n, p.Housekeeping)
+		}
+		for _, thread := range p.Threads {
+			if n > 2 && thread.CPU == 0 && thread.Name != string(Housekeeping) {
+				t.Errorf("%d CPUs: %s on CPU 0", n, thread.Name)
+			}
+		}
+	}
+}
+
 func TestOneCPU(t *testing.T) {
 	one := &topology.Topology{Online: topology.List{3}, Allowed: topology.Allowed{CPUs: topology.List{3}}}
 	p := planned(t, one, topology.Matrix{}, everything)

@@ -62,13 +62,14 @@ func addLink(list []link, l link) []link {
 
 // Prices of breaking a constraint, in nanoseconds. The first three lie so far
 // apart that no number of the lesser outweighs a greater, and all the path
-// together none; the last two are nanoseconds of path like any other.
+// together none; the next two are nanoseconds of path like any other.
 const (
 	priceShared   = 1e11 // two hot threads on one core
 	priceExposed  = 1e8  // a hot thread on a CPU that is not isolated, though some are
 	priceSlow     = 1e5  // a hot thread on a less capable kind of core, for each kind
 	priceRemote   = 1e2  // a hot thread without memory on its node: as much as a far load
 	priceFromNICs = 1e2  // ingest away from the NIC's node
+	priceEarly    = 1e-4 // a hot thread on the first CPU, the less the later: it decides between equals alone
 )
 
 // weights say whom the good cores go to when there are too few.
@@ -132,6 +133,7 @@ func (l *layout) total() float64 {
 // price is what a thread's own CPU breaks.
 func (l *layout) price(thread int) (ns float64) {
 	cpu := l.at[thread]
+	ns += priceEarly * l.weight[thread] * float64(len(l.cpus)-cpu) / float64(len(l.cpus)) // CPU 0 has the interrupts that nobody moved
 	if l.anyIso && !l.isolated[cpu] {
 		ns += priceExposed * l.weight[thread]
 	}
