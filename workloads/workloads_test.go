@@ -101,7 +101,7 @@ func checkRow(t *testing.T, r record.Row) {
 // checkPlaced wants the threads' and the slabs' places, read back.
 func checkPlaced(t *testing.T, r record.Row) {
 	t.Helper()
-	if len(r.Placed) == 0 {
+	if len(r.Placed) == 0 && r.Workload != "log" { // whose producers wait for the disk, and are pinned nowhere
 		t.Errorf("%s: no thread was read back", r.Name())
 	}
 	for _, p := range r.Placed {
