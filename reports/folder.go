@@ -26,7 +26,6 @@ type folder struct {
 	sums    map[string]string
 	err     error
 	without []error
-	png     bool // of the plots, instead of SVG
 }
 
 // fill writes every file of run's results into dir. without are the files that
@@ -40,6 +39,9 @@ func fill(dir string, run record.Run) (without []error, err error) {
 		f.row(run, row)
 	}
 	f.hardware(run)
+	for _, e := range exhibits(run) {
+		f.plot(plotsFolder, e)
+	}
 	f.put(manifestFile, func(w io.Writer) error { return writeJSON(w, manifest(run, f.sums)) })
 	return f.without, f.err
 }
@@ -51,8 +53,8 @@ func (f *folder) texts(run record.Run) {
 	f.put(percentilesFile, func(w io.Writer) error { return percentilesCSV(w, run) })
 }
 
-// row writes the files that belong to one row: histograms, a plot, the trials
-// that do not count.
+// row writes the files that belong to one row: histograms, and the trials that
+// do not count.
 func (f *folder) row(run record.Run, row record.Row) {
 	name := fileName(row.Name())
 	for _, d := range row.Distributions {
@@ -60,7 +62,6 @@ func (f *folder) row(run record.Run, row record.Row) {
 	}
 	if len(row.Distributions) > 0 {
 		f.derive(name+".hlog", func(w io.Writer) error { return writeHlog(w, run, row) })
-		f.figure(row.Name(), func() (*chart.Figure, error) { return percentilePlot(row) })
 	}
 	if len(row.Valid()) < len(row.Trials) {
 		f.put(name+".FAIL", func(w io.Writer) error { return writeInvalid(w, run, row) })
@@ -75,40 +76,26 @@ func (f *folder) hardware(run record.Run) {
 	for _, s := range run.Caches {
 		f.derive(fileName(s.Name)+".csv", func(w io.Writer) error { return sweepCSV(w, s) })
 	}
-	f.machine(run)
 }
 
-// machine writes the plots of the machine itself.
-func (f *folder) machine(run record.Run) {
-	for _, m := range run.Matrices {
-		f.figure(m.Name, func() (*chart.Figure, error) { return matrixPlot(m) })
-	}
-	for _, s := range run.Caches {
-		f.figure(s.Name, func() (*chart.Figure, error) { return sweepPlot(s) })
-	}
-	for _, s := range run.Strips {
-		f.figure("gaps of "+s.Name, func() (*chart.Figure, error) { return stripPlot(s) })
-	}
+// plot writes the plot of an exhibit as SVG, if there is anything to draw.
+func (f *folder) plot(under string, e exhibit) {
+	f.drawn(path.Join(under, fileName(e.name)+".svg"), e, (*chart.Figure).SVG)
 }
 
-// figure writes a plot, if there is anything to draw.
-func (f *folder) figure(name string, draw func() (*chart.Figure, error)) {
-	figure, err := draw()
+// picture writes it as PNG.
+func (f *folder) picture(e exhibit) { f.drawn(fileName(e.name)+".png", e, (*chart.Figure).PNG) }
+
+func (f *folder) drawn(name string, e exhibit, write func(*chart.Figure, io.Writer) error) {
+	figure, err := e.draw()
 	if errors.Is(err, chart.ErrEmpty) {
 		return
 	}
-	file := path.Join(plotsFolder, fileName(name)+".svg")
-	if f.png {
-		file = fileName(name) + ".png"
-	}
-	f.derive(file, func(w io.Writer) error {
-		switch {
-		case err != nil:
+	f.derive(name, func(w io.Writer) error {
+		if err != nil {
 			return err
-		case f.png:
-			return figure.PNG(w)
 		}
-		return figure.SVG(w)
+		return write(figure, w)
 	})
 }
 

@@ -109,10 +109,7 @@ func TestAction(t *testing.T) {
 
 func TestMarkdown(t *testing.T) {
 	golden(t, "summary.md", written(t, func(w io.Writer) error { return Markdown(w, []Loaded{{Name: "a", Run: sampleRun()}}) }))
-	slow := sampleRun()
-	for i := range slow.Rows[0].Trials {
-		slow.Rows[0].Trials[i].Values[0].Value *= 1.2
-	}
+	slow := slower(sampleRun(), 1.2)
 	golden(t, "changes.md", written(t, func(w io.Writer) error {
 		return Markdown(w, []Loaded{{Name: "old", Run: sampleRun()}, {Name: "new", Run: slow}})
 	}))
@@ -132,10 +129,7 @@ func TestMarkdownEscapes(t *testing.T) {
 }
 
 func TestComparisonTable(t *testing.T) {
-	slow := sampleRun()
-	for i := range slow.Rows[0].Trials {
-		slow.Rows[0].Trials[i].Values[0].Value *= 1.2
-	}
+	slow := slower(sampleRun(), 1.2)
 	c, err := Compare(Loaded{Name: "old", Run: sampleRun()}, Loaded{Name: "new", Run: slow})
 	if err != nil {
 		t.Fatal(err)
@@ -207,21 +201,34 @@ for (let h; (h = reader.nextIntervalHistogram()) != null;) console.log(h.tag, h.
 	}
 }
 
-// Plots as PNG, and never over what is there.
-func TestPNGs(t *testing.T) {
+// Every plot of the page is a file too, in both forms, and never over what is there.
+func TestPlots(t *testing.T) {
 	dir := t.TempDir()
-	l := Loaded{Name: "a", Run: richRun()}
-	if err := PNGs(dir, l); err != nil {
+	runs := []Loaded{{Name: "a", Run: richRun()}, {Name: "b", Run: slower(richRun(), 1.2)}}
+	if err := Plots(dir, runs); err != nil {
 		t.Fatal(err)
 	}
-	name := filepath.Join(dir, "pipeline_rate=200000.png")
-	if text, err := os.ReadFile(name); err != nil || !bytes.HasPrefix(text, []byte("\x89PNG")) {
-		t.Errorf("%v", err)
+	svgs, err := filepath.Glob(filepath.Join(dir, "*.svg"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	if shown := strings.Count(html(t, runs...), "<svg "); len(svgs) != shown {
+		t.Errorf("%d plots as files, %d in the page", len(svgs), shown)
+	}
+	for _, svg := range svgs {
+		text, err := os.ReadFile(strings.TrimSuffix(svg, ".svg") + ".png")
+		if err != nil || !bytes.HasPrefix(text, []byte("\x89PNG")) {
+			t.Errorf("%s: %v", svg, err)
+		}
+		if info, err := os.Stat(svg); err != nil || info.Size() > 100<<10 {
+			t.Errorf("%s: %d bytes (%v)", svg, info.Size(), err)
+		}
+	}
+	name := filepath.Join(dir, "pipeline_rate=200000.percentiles.png")
 	if err := os.WriteFile(name, []byte("mine"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := PNGs(dir, l); err == nil {
+	if err := Plots(dir, runs); err == nil {
 		t.Error("a second time into the same folder")
 	}
 	if text, err := os.ReadFile(name); err != nil || string(text) != "mine" {

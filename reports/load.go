@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"eventstreamcore/reports/record"
 )
@@ -62,4 +64,66 @@ func parse(name string, text []byte, run *record.Run) error {
 		return fmt.Errorf("%s is damaged: %w (restore it, or measure again)", name, err)
 	}
 	return nil
+}
+
+// Loaded is a run and what it is called: the name of its folder.
+type Loaded struct {
+	Name string
+	Run  record.Run
+	Lack []string // what the folder should hold and does not
+}
+
+// LoadAll loads each of dirs. A link to a folder that is among them as well, as
+// "latest" is where all of them are given, counts once.
+func LoadAll(dirs []string) ([]Loaded, error) {
+	real := make([]string, len(dirs))
+	for i, dir := range dirs {
+		var err error
+		if real[i], err = filepath.EvalSymlinks(dir); err != nil {
+			return nil, fmt.Errorf("%s is not a folder of results: %w (make one with esc bench)", dir, err)
+		}
+	}
+	var all []Loaded
+	for i, dir := range dirs {
+		if isLink(dir) && given(dirs, real, i) {
+			continue
+		}
+		run, err := Load(dir)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Loaded{Name: filepath.Base(real[i]), Run: run, Lack: lacking(real[i])}) // "latest" says less than where it points
+	}
+	return all, nil
+}
+
+// given says whether the folder of i is also given before it, or by its own name.
+func given(dirs, real []string, i int) bool {
+	for j := range dirs {
+		if j != i && real[j] == real[i] && (j < i || !isLink(dirs[j])) {
+			return true
+		}
+	}
+	return false
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(strings.TrimRight(path, string(filepath.Separator)))
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+// lacking is the files that the manifest of dir names and that are not there.
+func lacking(dir string) []string {
+	var m record.Manifest
+	if err := readJSON(filepath.Join(dir, manifestFile), &m); err != nil {
+		return []string{"The manifest cannot be read, so that nothing says whether files are missing."}
+	}
+	var lack []string
+	for name := range m.Files {
+		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+			lack = append(lack, fmt.Sprintf("The file %s is gone from the folder.", name))
+		}
+	}
+	slices.Sort(lack)
+	return lack
 }

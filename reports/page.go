@@ -1,13 +1,15 @@
 package reports
 
 import (
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
-	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"eventstreamcore/reports/chart"
@@ -35,28 +37,17 @@ func HTML(w io.Writer, runs []Loaded) error {
 	return p.write(w)
 }
 
-// Loaded is a run and what it is called: the name of its folder.
-type Loaded struct {
-	Name string
-	Run  record.Run
-	Lack []string // what the folder should hold and does not
-}
-
-// LoadAll loads each of dirs.
-func LoadAll(dirs []string) ([]Loaded, error) {
-	var all []Loaded
-	for _, dir := range dirs {
-		run, err := Load(dir)
-		if err != nil {
-			return nil, err
+// runParts are the chapters about one run: verdicts first, then what they rest on.
+func runParts(l Loaded) []part {
+	parts := []part{verdictPart(l), hostPart(l.Run), hardwarePart(l.Run)}
+	for i, name := range workloadsOf(l.Run) {
+		p := workloadPart(l.Run, name)
+		if i == 0 { // it holds for all of them
+			p.Lead = "Each trial is one run of the cell; what stands here and in the following is the median of the trials and its 95 % interval, by order statistics."
 		}
-		real, err := filepath.EvalSymlinks(dir) // "latest" says less than where it points
-		if err != nil {
-			return nil, fmt.Errorf("reading results: %w", err)
-		}
-		all = append(all, Loaded{Name: filepath.Base(real), Run: run, Lack: lacking(real)})
+		parts = append(parts, p)
 	}
-	return all, nil
+	return parts
 }
 
 // page is what the template shows.
@@ -78,8 +69,10 @@ type part struct {
 	Parts     []part
 }
 
-// TitleParts is the title cut where it may break.
+// TitleParts is the title cut where it may break, ShortParts the name in the
+// contents.
 func (p part) TitleParts() []string { return nameParts(p.Title) }
+func (p part) ShortParts() []string { return nameParts(cmp.Or(p.Short, p.Title)) }
 
 // block is one thing in a part: a table, a figure, lines of text, numbered
 // notes, or something shown on demand. One of its fields is set.
@@ -93,9 +86,12 @@ type block struct {
 
 // drawn is a figure with what stands below it.
 type drawn struct {
-	SVG     template.HTML // of package chart, which escapes
+	SVG     string // of package chart, which escapes
 	Caption string
 }
+
+// Markup is the figure as it stands in the page.
+func (d drawn) Markup() template.HTML { return template.HTML(d.SVG) }
 
 // folded is blocks behind a line of text.
 type folded struct {
@@ -123,15 +119,30 @@ type cell struct {
 	Class             string
 }
 
-// NameParts is the name cut after each slash and comma.
+// NameParts is the name cut where it may break.
 func (c cell) NameParts() []string { return nameParts(c.Name) }
 
-func nameParts(name string) []string {
-	var parts []string
-	for _, p := range strings.SplitAfter(name, "/") {
-		parts = append(parts, strings.SplitAfter(p, ",")...)
+// nameParts is name cut after each of its joints.
+func nameParts(name string) []string { return joints.FindAllString(name, -1) }
+
+var joints = regexp.MustCompile(`[^/,=-]*[/,=-]?`)
+
+// heads makes the columns of a table; one whose name starts with # holds numbers.
+func heads(names ...string) []column {
+	var columns []column
+	for _, n := range names {
+		name, isNumber := strings.CutPrefix(n, "#")
+		columns = append(columns, column{name, isNumber})
 	}
-	return parts
+	return columns
+}
+
+// number is a cell that shows text and sorts by v.
+func number(text string, v float64) cell {
+	if text == "" {
+		return cell{}
+	}
+	return cell{Text: text, Sort: strconv.FormatFloat(v, 'g', -1, 64)}
 }
 
 //go:embed page.html
@@ -166,18 +177,6 @@ func (p *page) write(w io.Writer) error {
 func sourceHash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
-}
-
-// drawnBlock is figure as a block. A figure without data is none, an error says so.
-func drawnBlock(figure *chart.Figure, err error, caption string) block {
-	if err != nil {
-		return block{Lines: []string{"Not drawn: " + err.Error()}}
-	}
-	svg, err := figure.Inline()
-	if err != nil {
-		return block{Lines: []string{"Not drawn: " + err.Error()}}
-	}
-	return block{Figure: &drawn{SVG: template.HTML(svg), Caption: caption}}
 }
 
 func subtitle(run record.Run) string {

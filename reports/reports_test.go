@@ -60,7 +60,7 @@ func TestWrite(t *testing.T) {
 	}
 	for _, name := range []string{
 		"bench.txt", "run.json", "manifest.json", "pipeline_rate=200000.FAIL", "pipeline_rate=200000.received-stored.hgrm",
-		"pipeline_rate=200000.received-stored-undisturbed.hgrm", "plots/pipeline_rate=200000.svg",
+		"pipeline_rate=200000.received-stored-undisturbed.hgrm", "plots/pipeline_rate=200000.percentiles.svg",
 	} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
@@ -157,7 +157,7 @@ func TestWriteKeepsTheRun(t *testing.T) {
 		t.Error(err)
 	}
 	checkSums(t, dir)
-	for _, half := range []string{"pipeline_rate=200000.received-stored.hgrm", "plots/pipeline_rate=200000.svg"} {
+	for _, half := range []string{"pipeline_rate=200000.received-stored.hgrm", "plots/pipeline_rate=200000.percentiles.svg"} {
 		if _, err := os.Stat(filepath.Join(dir, half)); err == nil {
 			t.Errorf("half of %s is there", half)
 		}

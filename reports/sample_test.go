@@ -37,6 +37,14 @@ func sampleRun() record.Run {
 	return run
 }
 
+// slower is run with its first row slower by a factor.
+func slower(run record.Run, factor float64) record.Run {
+	for i := range run.Rows[0].Trials {
+		run.Rows[0].Trials[i].Values[0].Value *= factor
+	}
+	return run
+}
+
 // trials draws n trials, each unit spread by 1 % about its median.
 func trials(seed uint64, n int, values ...record.Value) []record.Trial {
 	r := rand.New(rand.NewPCG(seed, 1))

@@ -14,8 +14,8 @@ import (
 )
 
 type reportFlags struct {
-	format, out, png string
-	schema           bool
+	format, out, plots string
+	schema             bool
 }
 
 func newReportCommand() *cobra.Command {
@@ -43,7 +43,7 @@ Exit codes: 0 made, 2 usage, 3 results cannot be read.`,
 	}
 	c.Flags().StringVar(&f.format, "format", "html", "html, text, markdown, json, csv, action-bigger or action-smaller")
 	c.Flags().StringVarP(&f.out, "out", "o", "", "file to write instead")
-	c.Flags().StringVar(&f.png, "png", "", "folder that gets every plot of the newest run as PNG besides")
+	c.Flags().StringVar(&f.plots, "plots", "", "folder that gets every plot besides, as SVG and as PNG")
 	c.Flags().BoolVar(&f.schema, "schema", false, "print the JSON schema of run.json, and nothing else")
 	return c
 }
@@ -63,9 +63,9 @@ func report(c *cobra.Command, f reportFlags, dirs []string) error {
 	if err != nil {
 		return exit(exitUnmeasured, err)
 	}
-	if f.png != "" {
-		if err := reports.PNGs(f.png, runs[len(runs)-1]); err != nil {
-			return fmt.Errorf("--png: %w", err)
+	if f.plots != "" {
+		if err := reports.Plots(f.plots, runs); err != nil {
+			return fmt.Errorf("--plots: %w", err)
 		}
 	}
 	if f.format == "html" && f.out == "" {

@@ -71,13 +71,15 @@ const nameMax = 34 // characters of a name beside a plot
 
 // Clip shortens a name that would leave no room for the plot, from its middle:
 // what tells rows apart stands at both ends.
-func Clip(name string) string {
+func Clip(name string) string { return clipped(name, nameMax) }
+
+func clipped(name string, most int) string {
 	r := []rune(name)
-	if len(r) <= nameMax {
+	if len(r) <= most {
 		return name
 	}
-	head := nameMax / 2
-	return string(r[:head]) + "~" + string(r[len(r)-(nameMax-head-1):])
+	head := most / 2
+	return string(r[:head]) + "~" + string(r[len(r)-(most-head-1):])
 }
 
 // drawGrid draws lines at the labelled ticks, under everything else.
@@ -87,21 +89,52 @@ func (f *Figure) drawGrid() {
 	f.plot.Add(g)
 }
 
-// line draws one series and its marks, and adds it to the legend.
-func (f *Figure) line(i int, name string, points, marked plotter.XYs) {
+// line draws one series in its pieces, its ranges and its marks, and adds it to
+// the legend.
+func (f *Figure) line(i int, name string, pieces []plotter.XYs, ranges []Range, marked plotter.XYs) {
 	style := lineOf(i)
-	k := key{name: name, line: style}
-	f.plot.Add(&plotter.Line{XYs: points, LineStyle: style})
+	f.plot.Add(uprights{ranges, style})
+	for _, points := range pieces {
+		f.plot.Add(&plotter.Line{XYs: points, LineStyle: style})
+	}
+	var mark draw.GlyphDrawer
 	if len(marked) > 0 {
-		k.mark = markOf(i)
+		mark = markOf(i)
 		f.dots(i, marked)
 	}
-	f.keys = append(f.keys, k)
+	f.name(name, stroke(style, mark))
+}
+
+// name adds an entry to the legend, unless there is no name.
+func (f *Figure) name(name string, sample func(draw.Canvas, vg.Point, vg.Point)) {
+	if name != "" {
+		f.keys = append(f.keys, key{clipped(name, lineMax), sample})
+	}
 }
 
 // dots draws the marks of series i.
 func (f *Figure) dots(i int, points plotter.XYs) {
 	f.plot.Add(&plotter.Scatter{XYs: points, GlyphStyle: draw.GlyphStyle{Color: lineOf(i).Color, Radius: markRadius, Shape: markOf(i)}})
+}
+
+// uprights draws how far samples may lie from their points.
+type uprights struct {
+	ranges []Range
+	style  draw.LineStyle
+}
+
+// Plot draws one line a range, with a foot at both ends.
+func (u uprights) Plot(c draw.Canvas, p *plot.Plot) {
+	const foot = 3 * vg.Length(1)
+	x, y := p.Transforms(&c)
+	style := draw.LineStyle{Color: u.style.Color, Width: 1}
+	for _, r := range u.ranges {
+		at := x(r.X)
+		c.StrokeLine2(style, at, y(r.Low), at, y(r.High))
+		for _, end := range []vg.Length{y(r.Low), y(r.High)} {
+			c.StrokeLine2(style, at-foot, end, at+foot, end)
+		}
+	}
 }
 
 // across draws a level over the whole width, from x to x.
@@ -117,22 +150,40 @@ func (f *Figure) upright(l Level, from, to float64) {
 func (f *Figure) level(l Level, points plotter.XYs) {
 	style := levelLine(l.Kind)
 	f.plot.Add(&plotter.Line{XYs: points, LineStyle: style})
-	if l.Name != "" {
-		f.keys = append(f.keys, key{name: l.Name, line: style})
+	f.name(l.Name, stroke(style, nil))
+}
+
+// notes are words above points, on paper so that they can be read over lines.
+type notes []Note
+
+const noteLift = 5 * vg.Length(1) // of a word above its point
+
+func noteStyle() text.Style {
+	style := plain(textSize - 1)
+	style.XAlign, style.YAlign = draw.XCenter, draw.YBottom
+	return style
+}
+
+// Plot writes each word, moved sideways where it would leave the plot.
+func (n notes) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	style := noteStyle()
+	for _, note := range n {
+		half := style.Width(note.Text)/2 + 1
+		at := vg.Point{X: min(max(x(note.At.X), c.Min.X+half), c.Max.X-half), Y: y(note.At.Y) + noteLift}
+		c.SetColor(paper)
+		c.Fill(vg.Rectangle{Min: vg.Point{X: at.X - half, Y: at.Y - 1}, Max: vg.Point{X: at.X + half, Y: at.Y + style.Font.Size}}.Path())
+		c.FillText(style, at, note.Text)
 	}
 }
 
-// words writes text at points, in ink.
-func (f *Figure) words(points plotter.XYs, texts []string, x, y vg.Length) {
-	style := plain(textSize - 1)
-	style.XAlign, style.YAlign = -0.5, 0
-	styles := make([]text.Style, len(texts))
-	for i := range styles {
-		styles[i] = style
+// GlyphBoxes has the plot leave room above for words at its upper edge.
+func (n notes) GlyphBoxes(p *plot.Plot) (boxes []plot.GlyphBox) {
+	for _, note := range n {
+		boxes = append(boxes, plot.GlyphBox{X: p.X.Norm(note.At.X), Y: p.Y.Norm(note.At.Y),
+			Rectangle: vg.Rectangle{Max: vg.Point{Y: noteLift + noteStyle().Font.Size}}})
 	}
-	l := &plotter.Labels{XYs: points, Labels: texts, TextStyle: styles}
-	l.Offset.X, l.Offset.Y = x, y
-	f.plot.Add(l)
+	return boxes
 }
 
 const pixels = 600 // of a figure's width: more points than this would not be seen

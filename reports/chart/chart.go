@@ -10,6 +10,7 @@ package chart
 import (
 	"fmt"
 	"io"
+	"regexp"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -20,14 +21,19 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Point is one sample of a series.
+// Point is one sample of a series. One without a Y, NaN, breaks the line.
 type Point struct{ X, Y float64 }
 
-// Series is a named line.
+// Range is how far a sample may lie from its point: an upright stroke.
+type Range struct{ X, Low, High float64 }
+
+// Series is a line with an entry in the legend, or without one where it has no
+// name.
 type Series struct {
 	Name   string
 	Points []Point
 	Marks  []Point // points that get a mark, so that lines differ without colour
+	Ranges []Range
 }
 
 // Figure is a drawn plot, to be written in one of the formats.
@@ -42,10 +48,8 @@ type Figure struct {
 
 // key is an entry of the legend above the plot.
 type key struct {
-	name string
-	line draw.LineStyle
-	mark draw.GlyphDrawer // nil: none
-	bare bool             // marks only, without a line
+	name   string
+	sample func(c draw.Canvas, from, to vg.Point) // of what it names, between two points
 }
 
 // Size of a figure in points; at 600 px wide its text is 11 px high. Those with
@@ -87,37 +91,97 @@ func (f *Figure) draw(c vg.CanvasSizer) {
 	whole.SetColor(paper)
 	whole.Fill(whole.Rectangle.Path())
 	inner := draw.Crop(whole, margin, -margin, margin, -margin)
+	title := plain(titleSize)
 	y := inner.Max.Y - titleSize
-	inner.FillText(plain(titleSize), vg.Point{X: inner.Min.X, Y: y}, f.Title)
-	y = f.legend(inner, y-lineStep)
+	for _, line := range f.titleLines() {
+		inner.FillText(title, vg.Point{X: inner.Min.X, Y: y}, line)
+		y -= lineStep
+	}
+	y = f.legend(inner, y)
 	f.plot.Draw(draw.Crop(inner, 0, 0, 0, y-inner.Max.Y))
 }
 
-// legend writes the keys from left to right, line by line, and returns where the
-// plot may start.
+// titleLines is the title in lines that fit the figure, cut where a name has
+// its joints.
+func (f *Figure) titleLines() []string {
+	style, room := plain(titleSize), width-2*margin
+	lines := []string{""}
+	for _, word := range joints.FindAllString(f.Title, -1) {
+		word = clipped(word, lineMax)
+		last := &lines[len(lines)-1]
+		if *last != "" && style.Width(*last+word) > room {
+			lines = append(lines, word)
+			continue
+		}
+		*last += word
+	}
+	return lines
+}
+
+var joints = regexp.MustCompile(`[^ /,]*[ /,]*`)
+
+const lineMax = 76 // characters that fit the figure in any case
+
+// tall is the height of the whole figure.
+func (f *Figure) tall() vg.Length {
+	return f.height + lineStep*vg.Length(len(f.titleLines())-1+max(len(f.legendLines())-1, 0))
+}
+
+// Widths in the legend: of a sample, and between it and its name.
+const (
+	sampleWide = 26 * vg.Length(1)
+	sampleGap  = 6 * vg.Length(1)
+)
+
+// legendLines is the keys in lines that fit the figure.
+func (f *Figure) legendLines() (lines [][]key) {
+	used, room := vg.Length(0), width-2*margin
+	for _, k := range f.keys {
+		wide := k.wide()
+		if len(lines) == 0 || used+wide > room {
+			lines, used = append(lines, nil), 0
+		}
+		lines[len(lines)-1] = append(lines[len(lines)-1], k)
+		used += wide + 3*sampleGap
+	}
+	return lines
+}
+
+func (k key) wide() vg.Length { return sampleWide + sampleGap + plain(textSize).Width(k.name) }
+
+// legend writes the keys from y downwards and returns where the plot may start.
 func (f *Figure) legend(c draw.Canvas, y vg.Length) vg.Length {
-	const sample, gap = 26 * vg.Length(1), 6 * vg.Length(1)
-	s := plain(textSize)
-	x := c.Min.X
-	for i, k := range f.keys {
-		wide := sample + gap + s.Width(k.name)
-		if i > 0 && x+wide > c.Max.X {
-			x, y = c.Min.X, y-lineStep
-		}
-		middle := y + textSize*0.35
-		if !k.bare {
-			c.StrokeLine2(k.line, x, middle, x+sample, middle)
-		}
-		if k.mark != nil {
-			c.DrawGlyph(draw.GlyphStyle{Color: k.line.Color, Radius: markRadius, Shape: k.mark}, vg.Point{X: x + sample/2, Y: middle})
-		}
-		c.FillText(s, vg.Point{X: x + sample + gap, Y: y}, k.name)
-		x += wide + 3*gap
+	lines := f.legendLines()
+	if len(lines) == 0 {
+		return y + lineStep - 2*sampleGap
 	}
-	if len(f.keys) == 0 {
-		return y + lineStep - 2*gap
+	for i, line := range lines {
+		x, y := c.Min.X, y-lineStep*vg.Length(i)
+		for _, k := range line {
+			middle := y + textSize*0.35
+			k.sample(c, vg.Point{X: x, Y: middle}, vg.Point{X: x + sampleWide, Y: middle})
+			c.FillText(plain(textSize), vg.Point{X: x + sampleWide + sampleGap, Y: y}, k.name)
+			x += k.wide() + 3*sampleGap
+		}
 	}
-	return y - gap
+	return y - lineStep*vg.Length(len(lines)-1) - sampleGap
+}
+
+// stroke is the sample of a line, with its mark in the middle where it has one.
+func stroke(line draw.LineStyle, mark draw.GlyphDrawer) func(draw.Canvas, vg.Point, vg.Point) {
+	return func(c draw.Canvas, from, to vg.Point) {
+		c.StrokeLine2(line, from.X, from.Y, to.X, to.Y)
+		if mark != nil {
+			dot(line, mark)(c, from, to)
+		}
+	}
+}
+
+// dot is the sample of a mark without a line.
+func dot(line draw.LineStyle, mark draw.GlyphDrawer) func(draw.Canvas, vg.Point, vg.Point) {
+	return func(c draw.Canvas, from, to vg.Point) {
+		c.DrawGlyph(draw.GlyphStyle{Color: line.Color, Radius: markRadius, Shape: mark}, vg.Point{X: (from.X + to.X) / 2, Y: from.Y})
+	}
 }
 
 // plain is the style of text in ink.
@@ -149,7 +213,7 @@ const pngDPI = 144
 
 // PNG writes the figure in its light colours.
 func (f *Figure) PNG(w io.Writer) error {
-	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, f.height), vgimg.UseDPI(pngDPI))}
+	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, f.tall()), vgimg.UseDPI(pngDPI))}
 	f.draw(c)
 	if _, err := c.WriteTo(w); err != nil {
 		return fmt.Errorf("drawing %s: %w", f.Title, err)
@@ -158,7 +222,7 @@ func (f *Figure) PNG(w io.Writer) error {
 }
 
 func (f *Figure) render() (string, error) {
-	c := vgsvg.New(width, f.height)
+	c := vgsvg.New(width, f.tall())
 	f.draw(c)
 	text, err := rendered(c)
 	if err != nil {

@@ -2,12 +2,17 @@ package chart
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+var keep = flag.String("gallery", "", "folder that gets every figure, to be looked at")
 
 // gallery is one figure of each kind.
 func gallery(t *testing.T) map[string]*Figure {
@@ -29,7 +34,7 @@ func gallery(t *testing.T) map[string]*Figure {
 			times[j].Points = append(times[j].Points, Point{float64(i) * 2e6, ns * math.Exp(0.3*r.NormFloat64())})
 		}
 	}
-	f, err := OverTime("latency over time", "about", times, []Level{{"target", 5000, TargetLevel}})
+	f, err := OverTime("latency over time", "about", times, []Level{{"target", 5000, TargetLevel}}, []Note{{Point{4e9, 50_000}, "ELEVATED"}})
 	add("time", f, err)
 	f, err = Loads("capacity of tcp", "about", []Series{
 		{Name: "p50", Points: []Point{{1e6, 300}, {4e6, 320}, {7e6, 400}, {8e6, 2e4}}, Marks: []Point{{1e6, 300}, {4e6, 320}, {7e6, 400}, {8e6, 2e4}}},
@@ -38,7 +43,8 @@ func gallery(t *testing.T) map[string]*Figure {
 	add("loads", f, err)
 	sweep := Series{Name: "dependent load"}
 	for e := 12; e <= 29; e++ {
-		sweep.Points = append(sweep.Points, Point{math.Exp2(float64(e)), 1.2 + math.Pow(float64(e-11), 2)/3*math.Max(0, float64(e-16))})
+		at := Point{math.Exp2(float64(e)), 1.2 + math.Pow(float64(e-11), 2)/3*math.Max(0, float64(e-16))}
+		sweep.Points, sweep.Ranges = append(sweep.Points, at), append(sweep.Ranges, Range{at.X, at.Y * 0.9, at.Y * 1.2})
 	}
 	f, err = Sweep("random access", "about", []Series{sweep}, []Level{{"L1d 32 KiB", 32 << 10, FloorLevel}, {"L2 1 MiB", 1 << 20, FloorLevel}, {"L3 32 MiB", 32 << 20, FloorLevel}})
 	add("sweep", f, err)
@@ -65,7 +71,8 @@ func gallery(t *testing.T) map[string]*Figure {
 	}
 	f, err = Waterfall("a typical event", "about", []Span{{"parse", false, 25}, {"lane", true, 90}, {"dispatch", false, 8}, {"realtime lane", true, 140}, {"process", false, 30}, {"append", false, 18}})
 	add("waterfall", f, err)
-	f, err = Forest("new over old", "about", []Ratio{{"Spsc-1 ns/op", 1.01, 0.98, 1.03, true, false}, {"Tcp/size=78/span=received-stored-2 p99-ns", 1.3, 1.2, 1.45, true, true}, {"Pool-1 ns/op", 0.9, 0.88, 0.93, false, true}})
+	f, err = Forest("new over old", "about", "new over old", []Ratio{{"Spsc-1 ns/op", 1.01, 0.98, 1.03, Unsure}, {"Tcp/size=78/span=received-stored-2 p99-ns", 1.3, 1.2, 1.45, Poor}, {"Pool-1 ns/op", 0.9, 0.88, 0.93, Good}},
+		[Outcomes]string{"better", "worse", "no significant change"})
 	add("forest", f, err)
 	f, err = Trials("spsc ns/op", "about", []Group{{"old", normals(r, 10, 5.2)}, {"new", normals(r, 20, 5.3)}}, Duration)
 	add("trials", f, err)
@@ -90,6 +97,9 @@ func TestGallery(t *testing.T) {
 			if err := f.SVG(&b); err != nil {
 				t.Fatal(err)
 			}
+			if *keep != "" {
+				keepFigure(t, name, f)
+			}
 			if b.Len() > 100<<10 {
 				t.Errorf("%d bytes", b.Len())
 			}
@@ -102,5 +112,21 @@ func TestGallery(t *testing.T) {
 				checkElements(t, b.String())
 			}
 		})
+	}
+}
+
+func keepFigure(t *testing.T, name string, f *Figure) {
+	t.Helper()
+	for ext, write := range map[string]func(*os.File) error{".svg": func(w *os.File) error { return f.SVG(w) }, ".png": func(w *os.File) error { return f.PNG(w) }} {
+		file, err := os.Create(filepath.Join(*keep, name+ext))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := write(file); err != nil {
+			t.Error(err)
+		}
+		if err := file.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -58,8 +58,22 @@ func Heat(title, about string, g Grid) (*Figure, error) {
 	p.Add(h)
 	cell := min(cellMax, (width-around)/vg.Length(len(g.Columns)))
 	f.height = max(around+cell*vg.Length(len(g.Rows)), around+4*rowHigh)
-	f.keys = []key{{name: "low " + g.Format(h.low), line: swatch(h.of(h.low))}, {name: "high " + g.Format(h.high), line: swatch(h.of(h.high))}}
+	if h.high > h.low {
+		f.name(g.Format(h.low)+" to "+g.Format(h.high), h.ramp)
+	}
 	return f, nil
+}
+
+// ramp is the sample of all colours of the map, by their logarithm as in the
+// cells.
+func (h *heat) ramp(c draw.Canvas, from, to vg.Point) {
+	const steps = 26
+	for i := range steps {
+		share := (float64(i) + 0.5) / steps
+		line := swatch(h.shade(share))
+		at := func(n int) vg.Length { return from.X + (to.X-from.X)*vg.Length(n)/steps }
+		c.StrokeLine2(line, at(i), from.Y, at(i+1), from.Y)
+	}
 }
 
 // coarser is g with by rows and columns made one: the mean of what was measured.
@@ -122,12 +136,17 @@ type heat struct {
 
 // of is the colour of v, by its logarithm: costs of places differ by factors.
 func (h *heat) of(v float64) color.NRGBA {
-	share := 0.5
-	if h.high > h.low && h.low > 0 {
-		share = math.Log(v/h.low) / math.Log(h.high/h.low)
-	} else if h.high > h.low {
-		share = (v - h.low) / (h.high - h.low)
+	switch {
+	case h.high > h.low && h.low > 0:
+		return h.shade(math.Log(v/h.low) / math.Log(h.high/h.low))
+	case h.high > h.low:
+		return h.shade((v - h.low) / (h.high - h.low))
 	}
+	return h.shade(0.5)
+}
+
+// shade is the colour at a share of the map.
+func (h *heat) shade(share float64) color.NRGBA {
 	at := math.Round(share*colourSteps) / colourSteps * float64(len(viridis)-1)
 	i := min(int(at), len(viridis)-2)
 	return mix(rgb(viridis[i]), rgb(viridis[i+1]), at-float64(i))

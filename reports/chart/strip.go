@@ -13,22 +13,22 @@ import (
 
 // Strip draws the length in ns of each gap (Y, logarithmic) as a spike at the
 // time it was, in ns since the start (X): a series for each cause, its longest
-// gaps marked.
+// gaps marked. A cause without a gap keeps its colour for other strips.
 func Strip(title, about string, series []Series) (*Figure, error) {
-	if len(series) > SeriesMax {
-		return nil, fmt.Errorf("%s: %d causes, and only %d can be told apart", title, len(series), SeriesMax)
+	if err := countable(title, series); err != nil {
+		return nil, err
 	}
 	f, reach := newFigure(title, about), newExtent()
 	f.drawGrid()
 	for i, s := range series {
-		points := highest(drawable(s.Points, 1e-9))
+		points := highest(slices.Concat(drawable(s.Points, seconds)...))
 		if len(points) == 0 {
 			continue
 		}
 		reach.include(points)
 		f.plot.Add(spikes{points, lineOf(i)})
 		f.dots(i, longest(points))
-		f.keys = append(f.keys, key{name: s.Name, mark: markOf(i), line: lineOf(i), bare: true})
+		f.name(s.Name, dot(lineOf(i), markOf(i)))
 	}
 	if reach.empty() {
 		return nil, fmt.Errorf("%s: %w", title, ErrEmpty)
@@ -53,7 +53,7 @@ func highest(points plotter.XYs) plotter.XYs {
 	to := slices.MaxFunc(points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) }).X
 	columns := make([]plotter.XY, pixels+1)
 	for _, p := range points {
-		if c := &columns[int(pixels*p.X/to)]; p.Y > c.Y {
+		if c := &columns[min(max(int(pixels*p.X/to), 0), pixels)]; p.Y > c.Y {
 			*c = p
 		}
 	}

@@ -31,7 +31,8 @@ var (
 
 // shades are all colours in use. The series' are Okabe and Ito's, which those
 // with colour-blindness tell apart ("Color Universal Design", 2008), ordered so
-// that the first stand out best from the paper of their mode.
+// that the first stand out best from the paper of their mode: all but the last
+// two by a contrast of 3 and more.
 var shades = []shade{
 	{"ink", ink, rgb(0xe6edf3)},
 	{"paper", paper, rgb(0x0d1117)},
@@ -42,9 +43,9 @@ var shades = []shade{
 	{"s1", rgb(0xd55e00), rgb(0xe69f00)},
 	{"s2", rgb(0x009e73), rgb(0x009e74)},
 	{"s3", rgb(0xcc79a7), rgb(0xcc79a8)},
-	{"s4", rgb(0xe69f00), rgb(0xf0e442)},
-	{"s5", rgb(0x56b4e9), rgb(0x3391c9)},
-	{"s6", rgb(0x000000), rgb(0xffffff)},
+	{"s4", rgb(0x000000), rgb(0xffffff)},
+	{"s5", rgb(0xe69f00), rgb(0xf0e442)},
+	{"s6", rgb(0x56b4e9), rgb(0x3391c9)},
 }
 
 const firstSeries = 5 // in shades

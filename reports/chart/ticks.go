@@ -144,19 +144,31 @@ type ratioTicks struct{}
 
 func (ratioTicks) Ticks(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
-	steps := []float64{0.01, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100}
-	if high/low < 3 {
-		steps = []float64{0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2}
-	}
-	if high/low < 1.2 {
-		steps = []float64{0.9, 0.95, 0.98, 0.99, 1, 1.01, 1.02, 1.05, 1.1}
-	}
-	for _, v := range steps {
+	for _, v := range ratioSteps(low, high) {
 		if v >= low && v <= high {
 			ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', -1, 64)})
 		}
 	}
 	return ticks
+}
+
+// ratioSteps is where labels may stand, the finer the narrower the axis.
+func ratioSteps(low, high float64) (steps []float64) {
+	switch wide := high / low; {
+	case wide < 1.2:
+		return []float64{0.9, 0.95, 0.98, 0.99, 1, 1.01, 1.02, 1.05, 1.1}
+	case wide < 3:
+		return []float64{0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 2}
+	case wide < 200:
+		for e := -3; e <= 3; e++ {
+			steps = append(steps, math.Pow10(e), 2*math.Pow10(e), 5*math.Pow10(e))
+		}
+		return steps
+	}
+	for e := -12; e <= 12; e++ {
+		steps = append(steps, math.Pow10(e))
+	}
+	return steps
 }
 
 // roundOut widens low and high to the next steps of 1, 2 and 5.

@@ -15,6 +15,14 @@ type Matrix struct {
 	How    string       `json:"how,omitempty"`
 }
 
+// At is the value of a row and a column, nil where it was not measured.
+func (m Matrix) At(row, column int) *float64 {
+	if row >= len(m.Values) || column >= len(m.Values[row]) {
+		return nil
+	}
+	return m.Values[row][column]
+}
+
 // Sweep is a figure over working sets: the cost of an access as caches overflow.
 type Sweep struct {
 	Name   string      `json:"name"` // random access, one dependent load
@@ -73,6 +81,14 @@ type Interval struct {
 type Waterfall struct {
 	Name  string `json:"name"` // typical, p99.9
 	Spans []Span `json:"spans"`
+}
+
+// Ns is the whole.
+func (w Waterfall) Ns() (ns int64) {
+	for _, s := range w.Spans {
+		ns += s.Ns
+	}
+	return ns
 }
 
 // Span is a part of an event's way: a wait in a queue or a stage's work.

@@ -12,6 +12,16 @@ import (
 	"eventstreamcore/reports/record"
 )
 
+// Compare compares two runs; on different hardware by multiples of floors alone.
+func Compare(old, new Loaded) (record.Comparison, error) {
+	a, b := judge.SideOf(old.Name, old.Run), judge.SideOf(new.Name, new.Run)
+	c, err := judge.Compare(a, b, judge.Alpha)
+	if errors.Is(err, judge.ErrHardware) {
+		return judge.Across(a, b, judge.Alpha)
+	}
+	return c, err
+}
+
 // comparisonParts are the chapters about two runs or more: the newest against
 // the oldest, then how figures moved over all of them.
 func comparisonParts(runs []Loaded) []part {
@@ -23,14 +33,19 @@ func comparisonParts(runs []Loaded) []part {
 	return parts
 }
 
-// Compare compares two runs; on different hardware by multiples of floors alone.
-func Compare(old, new Loaded) (record.Comparison, error) {
-	a, b := judge.SideOf(old.Name, old.Run), judge.SideOf(new.Name, new.Run)
-	c, err := judge.Compare(a, b, judge.Alpha)
-	if errors.Is(err, judge.ErrHardware) {
-		return judge.Across(a, b, judge.Alpha)
+// comparisonExhibits is every plot of a comparison.
+func comparisonExhibits(runs []Loaded) []exhibit {
+	old, new := runs[0], runs[len(runs)-1]
+	all := overlayExhibits(old, new)
+	if c, err := Compare(old, new); err == nil {
+		all = append(all, forestExhibit(c))
+		all = append(all, changedExhibits(c, old, new)...)
 	}
-	return c, err
+	if len(runs) > 2 {
+		judged, others := trendExhibits(runs)
+		all = slices.Concat(all, judged, others)
+	}
+	return all
 }
 
 func changesPart(old, new Loaded) part {
@@ -42,8 +57,8 @@ func changesPart(old, new Loaded) part {
 		return p
 	}
 	p.Blocks = append(p.Blocks, block{Lines: comparisonRemarks(c)}, block{Table: changesTable(c)})
-	figure, err := forestPlot(c)
-	p.Blocks = append(p.Blocks, drawnBlock(figure, err, "Ratios of medians, new over old, with their 95 % intervals. For times the left is better, for rates the right."))
+	p.show(forestExhibit(c))
+	p.show(changedExhibits(c, old, new)...)
 	return p
 }
 
@@ -78,7 +93,7 @@ func byWeight(c record.Comparison) []record.Change {
 func weight(c record.Change) float64 { return max(c.Ratio, 1/c.Ratio) }
 
 func changesTable(c record.Comparison) *table {
-	t := &table{Caption: "Every row in every unit", Head: []column{{"row", false}, {"unit", false}, {"change", false}, {"old", true}, {"new", true}, {"ratio", true}, {"95 % interval", true}, {"p, adjusted", true}, {"trials", true}}}
+	t := &table{Caption: "Every row in every unit", Head: heads("row", "unit", "change", "#old", "#new", "#ratio", "#95 % interval", "#p, adjusted", "#trials")}
 	for _, x := range byWeight(c) {
 		t.Rows = append(t.Rows, []cell{{Name: x.Row}, {Text: x.Unit}, {Text: x.Direction, Class: verdictClass[x.Direction]},
 			number(figure(x.Old.Value, x.Unit), x.Old.Value), number(figure(x.New.Value, x.Unit), x.New.Value), number(times3(x.Ratio), x.Ratio),
@@ -99,55 +114,65 @@ func pValue(p float64) string {
 
 const forestMax = 40 // rows: the ones that changed most
 
+func forestExhibit(c record.Comparison) exhibit {
+	return exhibit{name: "changes", reading: "Ratios of medians, new over old, with their 95 % intervals. For times the left is better, for rates the right.",
+		draw: func() (*chart.Figure, error) { return forestPlot(c) }}
+}
+
 func forestPlot(c record.Comparison) (*chart.Figure, error) {
+	outcomes := map[string]chart.Outcome{record.Better: chart.Good, record.Worse: chart.Poor, record.Same: chart.Unsure}
 	var ratios []chart.Ratio
 	for _, x := range byWeight(c) {
 		if len(ratios) == forestMax {
 			break
 		}
-		ratios = append(ratios, chart.Ratio{Name: x.Row + " " + x.Unit, At: x.Ratio, Low: x.RatioLow, High: x.RatioHi,
-			Worse: x.Direction == record.Worse, Certain: x.Direction != record.Same})
+		ratios = append(ratios, chart.Ratio{Name: x.Row + " " + x.Unit, At: x.Ratio, Low: x.RatioLow, High: x.RatioHi, Outcome: outcomes[x.Direction]})
 	}
-	return chart.Forest("new over old", fmt.Sprintf("%d rows", len(ratios)), ratios)
+	return chart.Forest("new over old", plural(len(ratios), "row"), "new over old", ratios, [chart.Outcomes]string{"better", "worse", "no significant change"})
 }
 
-// overlayPart lays the percentiles of both runs over each other, and the trials
-// of the rows that changed.
-func overlayPart(old, new Loaded) part {
-	p := part{ID: "overlays", Title: "Both at once"}
-	for _, a := range old.Run.Rows {
-		for _, b := range new.Run.Rows {
-			if a.Benchmark() == b.Benchmark() {
-				p.Blocks = append(p.Blocks, overlays(a, b)...)
-			}
-		}
-	}
-	c, err := Compare(old, new)
-	if err != nil || len(c.Across) > 0 {
-		return p
+// changedExhibits shows the trials of both sides, of each row that changed.
+func changedExhibits(c record.Comparison, old, new Loaded) (all []exhibit) {
+	if len(c.Across) > 0 { // values of two machines have no place on one axis
+		return nil
 	}
 	a, b := judge.SideOf(old.Name, old.Run), judge.SideOf(new.Name, new.Run)
 	for _, x := range byWeight(c) {
-		if x.Direction != record.Same {
-			figure, err := trialsPlot(x.Row, x.Unit, []chart.Group{{Name: "old", Values: a.Values(x.Row, x.Unit)}, {Name: "new", Values: b.Values(x.Row, x.Unit)}})
-			p.Blocks = append(p.Blocks, drawnBlock(figure, err, fmt.Sprintf("The trials of %s in %s: %s, p %s.", x.Row, x.Unit, x.Direction, pValue(x.PHolm))))
+		if x.Direction == record.Same {
+			continue
 		}
+		all = append(all, exhibit{name: "trials of " + x.Row + " in " + x.Unit, reading: fmt.Sprintf("The trials of %s in %s: %s, p %s.", x.Row, x.Unit, x.Direction, pValue(x.PHolm)),
+			draw: func() (*chart.Figure, error) {
+				return trialsPlot(x.Row, x.Unit, []chart.Group{{Name: "old", Values: a.Values(x.Row, x.Unit)}, {Name: "new", Values: b.Values(x.Row, x.Unit)}})
+			}})
 	}
+	return all
+}
+
+// overlayPart lays the percentiles of both runs over each other.
+func overlayPart(old, new Loaded) part {
+	p := part{ID: "overlays", Title: "Both at once"}
+	p.show(overlayExhibits(old, new)...)
 	return p
 }
 
-// overlays draws each distribution that both rows have.
-func overlays(old, new record.Row) []block {
-	var blocks []block
-	for _, a := range old.Distributions {
-		for _, b := range new.Distributions {
-			if a.Name == b.Name {
-				figure, err := overlayPlot(old, a, b)
-				blocks = append(blocks, drawnBlock(figure, err, a.Name+" of "+old.Name()+" by percentile, old and new."))
+// overlayExhibits is a plot for each distribution that both runs have.
+func overlayExhibits(old, new Loaded) (all []exhibit) {
+	after := map[string]record.Row{}
+	for _, row := range new.Run.Rows {
+		after[row.Benchmark()] = row
+	}
+	for _, row := range old.Run.Rows {
+		for _, a := range row.Distributions {
+			for _, b := range after[row.Benchmark()].Distributions {
+				if a.Name == b.Name {
+					all = append(all, exhibit{name: "overlay of " + row.Name() + "." + a.Name, draw: func() (*chart.Figure, error) { return overlayPlot(row, a, b) },
+						reading: a.Name + " of " + row.Name() + " by percentile, old and new."})
+				}
 			}
 		}
 	}
-	return blocks
+	return all
 }
 
 func overlayPlot(row record.Row, a, b record.Distribution) (*chart.Figure, error) {
@@ -161,45 +186,4 @@ func overlayPlot(row record.Row, a, b record.Distribution) (*chart.Figure, error
 	}
 	before.Name, after.Name = "old, "+judge.Grouped(a.Count)+" samples", "new, "+judge.Grouped(b.Count)+" samples"
 	return chart.Percentiles(row.Name(), "Latency by percentile, two runs", []chart.Series{before, after}, levels(row))
-}
-
-// trendPart shows the figures that targets are stated for over all runs.
-func trendPart(runs []Loaded) part {
-	p := part{ID: "trends", Title: "Over " + plural(len(runs), "run"), Lead: "Medians with their 95 % intervals, oldest first. Runs of other hardware than the newest are left out."}
-	newest := runs[len(runs)-1].Run
-	seen := map[string]bool{}
-	for _, row := range newest.Rows {
-		for _, j := range row.Judgements {
-			name := row.Benchmark() + " in " + j.Unit
-			if j.N == 0 || seen[name] {
-				continue
-			}
-			seen[name] = true
-			figure, err := trendPlot(runs, row, j)
-			p.Blocks = append(p.Blocks, drawnBlock(figure, err, name+" from run to run, held against "+j.Target+"."))
-		}
-	}
-	return p
-}
-
-func trendPlot(runs []Loaded, row record.Row, j record.Judgement) (*chart.Figure, error) {
-	var moments []chart.Moment
-	hardware := runs[len(runs)-1].Run.Hardware()
-	for _, r := range runs {
-		if !slices.Equal(hardware, r.Run.Hardware()) {
-			continue
-		}
-		side := judge.SideOf(r.Name, r.Run)
-		values := side.Values(row.Benchmark(), j.Unit)
-		if len(values) == 0 {
-			continue
-		}
-		m := chart.Moment{Name: r.Run.Started.UTC().Format("01-02 15:04"), At: judge.Summarise(values).Center}
-		if s := judge.Summarise(values); s.Bounded {
-			m.Low, m.High = s.Low, s.High
-		}
-		moments = append(moments, m)
-	}
-	level := chart.Level{Name: "target " + j.Target + ": " + bound(j.Bound, j.Unit, j.AtLeast), At: j.Bound}
-	return chart.Trend(row.Name()+" in "+j.Unit, fmt.Sprintf("%d runs", len(moments)), moments, func(v float64) string { return tick(v, j.Unit) }, []chart.Level{level})
 }
