@@ -2,10 +2,10 @@ package workloads
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"eventstreamcore/engine/event"
-	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/store"
 )
 
@@ -15,17 +15,23 @@ const appendPayload = 120
 // appendCells gather events in the log's buffer, checksum included, and write
 // them: into the page cache of a tmpfs a thousand at a time, and to the disk one
 // by one, each synced, beside a bare write and sync.
-func appendCells(*Bench) []Cell {
-	return []Cell{
-		{
-			Params: params("mode", "os", "bytes", "128"), Threads: 1, FloorUnit: "ns/op", Floor: memcpyFloor(event.RecordSize + 128),
-			Open: func(b *Bench) (Trial, error) { return appending(b, b.Scratch, store.OS, appendGroup) },
-		},
-		{
-			Params: params("mode", "group", "bytes", "128"), Threads: 1, FloorUnit: "ns/op", Floor: syncFloor(event.RecordSize + 128),
-			Open: func(b *Bench) (Trial, error) { return appending(b, b.Disk, store.Group, 1) },
-		},
+func appendCells(b *Bench) (cells []Cell) {
+	for _, payload := range b.Set.numbers("payload", appendPayload) {
+		bytes := payload + len(sampleTopic)
+		for _, c := range []Cell{
+			{
+				Params: params("mode", "os", "bytes", fmt.Sprint(bytes)), Threads: 1, FloorUnit: "ns/op", Floor: memcpyFloor(event.RecordSize + bytes),
+				Open: func(b *Bench) (Trial, error) { return appending(b, b.Scratch, store.OS, appendGroup, payload) },
+			},
+			{
+				Params: params("mode", "group", "bytes", fmt.Sprint(bytes)), Threads: 1, FloorUnit: "ns/op", Floor: syncFloor(event.RecordSize + bytes),
+				Open: func(b *Bench) (Trial, error) { return appending(b, b.Disk, store.Group, 1, payload) },
+			},
+		} {
+			cells = append(cells, c.with("payload", amount(payload), amount(payload)))
+		}
 	}
+	return cells
 }
 
 // appendGroup is how many events share one write on tmpfs: what the engine's own
@@ -33,7 +39,7 @@ func appendCells(*Bench) []Cell {
 const appendGroup = 1024
 
 // appending times Seal, Append and, once a group, Offer and Commit.
-func appending(b *Bench, parent string, mode store.Mode, group int) (Trial, error) {
+func appending(b *Bench, parent string, mode store.Mode, group, payload int) (Trial, error) {
 	dir, err := os.MkdirTemp(parent, "append-")
 	if err != nil {
 		return Trial{}, err
@@ -44,20 +50,22 @@ func appending(b *Bench, parent string, mode store.Mode, group int) (Trial, erro
 	if err != nil {
 		return Trial{}, errors.Join(err, os.RemoveAll(dir))
 	}
-	p, free, err := b.newPool()
+	p, err := b.newStock()
 	if err != nil {
 		return Trial{}, errors.Join(err, log.Close(), os.RemoveAll(dir))
 	}
-	t := amortised(b, group, appendGroups(log, sample(p), group), nil)
-	t.Close = func() error { return errors.Join(log.Close(), free(), os.RemoveAll(dir)) }
+	t := amortised(b, group, appendGroups(log, sample(p, payload), group), nil)
+	t.Close = func() error { return errors.Join(log.Close(), p.close(), os.RemoveAll(dir)) }
 	return t, nil
 }
 
-// sample is an event of 128 bytes in a slot of the pool.
-func sample(p *memory.Pool) *event.Header {
-	_, h := p.Acquire(event.SizeOf(8, appendPayload))
+const sampleTopic = "bench/rt"
+
+// sample is an event in a slot of the pool.
+func sample(p *stock, payload int) *event.Header {
+	_, h := p.Acquire(event.SizeOf(len(sampleTopic), payload))
 	h.ID, h.Type, h.Priority = 1, event.TypeEvent, event.High
-	h.Fill([]byte("bench/rt"), make([]byte, appendPayload))
+	h.Fill([]byte(sampleTopic), make([]byte, payload))
 	return h
 }
 

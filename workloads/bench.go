@@ -15,6 +15,7 @@ import (
 	"eventstreamcore/probes"
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
+	"eventstreamcore/workloads/drive"
 )
 
 // Bench is the setting that all workloads of a run share.
@@ -23,45 +24,43 @@ type Bench struct {
 	Ruler   probes.Ruler
 	Fitness record.Fitness
 	Allowed []int         // CPUs this process may use, ascending
-	Hot     int           // CPU of the measured thread
+	Pairs   []Pair        // of them, by relation: the first is the planned one
+	Set     Settings      // restricts the cells
+	Hot     int           // CPU of the measured thread, in the cell under way
 	Peer    int           // CPU of the second thread; Hot where there is but one
-	Node    *int          // NUMA node of the events' memory; nil where there is but one
 	Trials  int           // kept of each cell
 	Time    time.Duration // one trial's length, roughly
 	Scratch string        // folder for logs under test, on tmpfs
 	Disk    string        // folder on the disk of the results
 	Self    string        // this binary, for workloads that need another process
+	Seed    uint64
 	Random  *rand.Rand
-	Log     io.Writer // progress, written between measurements only
+	Trace   drive.Trace // to be replayed by the open loops; nil: no replay
+	Log     io.Writer   // progress, written between measurements only
 
+	node          int // whose memory events take, or -1
 	planned, done int
 	began         time.Time
 	found         []record.Placed // where the threads of the present trial were
 	rigs          []*rig          // the engines of the present cell
 }
 
-// node is the run's as pools want it.
-func (b *Bench) node() int {
-	if b.Node == nil {
-		return -1
-	}
-	return *b.Node
-}
-
 // Settle prepares the process for measuring: the collector is off, and there are
 // two more scheduler slots than spinning threads.
-func (b *Bench) Settle(hot, peer int) {
-	b.Hot, b.Peer = hot, peer
+func (b *Bench) Settle() {
+	b.use(b.Pairs[0])
 	debug.SetGCPercent(-1)
 	runtime.GOMAXPROCS(4)
 }
+
+func (b *Bench) use(p Pair) { b.Hot, b.Peer, b.node = p.Hot, p.Peer, p.Node }
 
 // confine keeps the runtime's threads off the CPUs that a cell spins on. Where
 // no other CPU is left they may run on all: a pinned goroutine that the runtime
 // pre-empts goes on only after one of them has run, so that keeping them to a
 // CPU where something spins would cost a time slice, some milliseconds, each time.
 func (b *Bench) confine(threads int) error {
-	spun := []int{b.Hot, b.Peer}[:min(threads, 2)]
+	spun := b.crew(threads)
 	rest := slices.DeleteFunc(slices.Clone(b.Allowed), func(c int) bool { return slices.Contains(spun, c) })
 	if len(rest) == 0 {
 		rest = b.Allowed
@@ -128,6 +127,10 @@ func (b *Bench) cell(workload string, c Cell, stopped func() bool) ([]record.Row
 		row.Skipped = fmt.Sprintf("needs %d CPUs, this process may use %d", c.Needs, len(b.Allowed))
 		b.judge(&row, c.Targets)
 		return []record.Row{row}, nil
+	}
+	if c.pair != (Pair{}) {
+		b.use(c.pair)
+		defer b.use(b.Pairs[0])
 	}
 	if c.Threads > len(b.Allowed) {
 		row.Oversubscribed = fmt.Sprintf("%d spinning threads on %d CPUs", c.Threads, len(b.Allowed))
@@ -201,7 +204,9 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 		row.Params = append(slices.Clone(base.Params), record.Param{Key: "span", Value: span.Name})
 		row.Placed, row.Slabs = own.Placed, own.Slabs
 		b.spanTrials(&row, i, outcomes)
-		b.judge(&row, span.Targets)
+		if c.pair == (Pair{}) || c.pair == b.Pairs[0] {
+			b.judge(&row, span.Targets)
+		}
 		rows = append(rows, row)
 	}
 	return rows
@@ -259,8 +264,7 @@ func (b *Bench) Placed() []record.Placed {
 }
 
 // List writes the workloads with their cells.
-func List(w io.Writer, chosen []Workload) error {
-	b := new(Bench)
+func List(w io.Writer, b *Bench, chosen []Workload) error {
 	for _, workload := range chosen {
 		if _, err := fmt.Fprintf(w, "%s: %s\n", workload.Name, workload.About); err != nil {
 			return err

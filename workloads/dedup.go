@@ -20,7 +20,7 @@ const dedupJudged = "256KiB"
 
 // dedup looks ids up and inserts new ones, in tables of several sizes, singly and
 // in batches that prefetch.
-func dedup(*Bench) (cells []Cell) {
+func dedup(b *Bench) (cells []Cell) {
 	for _, set := range dedupSets {
 		cell := func(op string, batch int, run func(*table) loop) Cell {
 			c := Cell{
@@ -37,7 +37,10 @@ func dedup(*Bench) (cells []Cell) {
 			}
 			return c
 		}
-		cells = append(cells, cell("lookup", 1, lookups), cell("insert", 1, inserts), cell("insert", dedupBatch, insertBatches))
+		cells = append(cells, cell("lookup", 1, lookups), cell("insert", 1, inserts))
+		for _, batch := range b.Set.numbers("batch", dedupBatch) {
+			cells = append(cells, cell("insert", batch, func(t *table) loop { return insertBatches(t, batch) }))
+		}
 	}
 	return cells
 }
@@ -120,9 +123,9 @@ func inserts(t *table) loop {
 }
 
 //go:noinline
-func insertBatches(t *table) loop {
+func insertBatches(t *table, batch int) loop {
 	next := knownID(t.known)
-	ids, outcomes := make([]uint64, dedupBatch), make([]queue.Outcome, dedupBatch)
+	ids, outcomes := make([]uint64, batch), make([]queue.Outcome, batch)
 	return func(n int) (succeeded int) {
 		for range n {
 			for i := range ids {
@@ -130,14 +133,14 @@ func insertBatches(t *table) loop {
 				next++
 			}
 			t.InsertBatch(ids, outcomes)
-			t.count(dedupBatch)
+			t.count(batch)
 			fresh := 0
 			for _, o := range outcomes {
 				if o == queue.Fresh {
 					fresh++
 				}
 			}
-			if fresh == dedupBatch {
+			if fresh == batch {
 				succeeded++
 			}
 		}

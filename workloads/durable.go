@@ -15,13 +15,16 @@ import (
 // durable drives the log alone, in closed loop: so many producers, each with one
 // event outstanding, which appends its next when the last is on the disk. The
 // floor is a bare write and sync of as many bytes as such a group has.
-func durable(*Bench) (cells []Cell) {
-	for _, producers := range []int{1, 64, 1024} {
-		cells = append(cells, Cell{
-			Params:  params("mode", "group", "load", "closed", "producers", fmt.Sprint(producers), "bytes", "128"),
-			Threads: 2, Needs: 2, FloorUnit: groupUnit, Floor: syncFloor(producers * (event.RecordSize + 128)),
-			Open: func(b *Bench) (Trial, error) { return durably(b, producers) },
-		})
+func durable(b *Bench) (cells []Cell) {
+	for _, producers := range b.Set.numbers("producers", 1, 64, 1024) {
+		for _, payload := range b.Set.numbers("payload", appendPayload) {
+			bytes := payload + len(sampleTopic)
+			cells = append(cells, Cell{
+				Params:  params("mode", "group", "load", "closed", "producers", amount(producers), "bytes", fmt.Sprint(bytes)),
+				Threads: 2, Needs: 2, FloorUnit: groupUnit, Floor: syncFloor(producers * (event.RecordSize + bytes)),
+				Open: func(b *Bench) (Trial, error) { return durably(b, producers, payload) },
+			}.with("payload", amount(payload), amount(payload)))
+		}
 	}
 	return cells
 }
@@ -33,7 +36,7 @@ const groupUnit = "group-ns"
 // than memory, and its groups are what is counted.
 const durableTrials = 4
 
-func durably(b *Bench, producers int) (Trial, error) {
+func durably(b *Bench, producers, payload int) (Trial, error) {
 	dir, err := os.MkdirTemp(b.Disk, "log-")
 	if err != nil {
 		return Trial{}, err
@@ -44,13 +47,13 @@ func durably(b *Bench, producers int) (Trial, error) {
 	if err != nil {
 		return Trial{}, errors.Join(err, os.RemoveAll(dir))
 	}
-	p, free, err := b.newPool()
+	p, err := b.newStock()
 	if err != nil {
 		return Trial{}, errors.Join(err, log.Close(), os.RemoveAll(dir))
 	}
-	h, n := sample(p), producers*16
+	h, n := sample(p, payload), producers*16
 	return Trial{
-		Close: func() error { return errors.Join(log.Close(), free(), os.RemoveAll(dir)) },
+		Close: func() error { return errors.Join(log.Close(), p.close(), os.RemoveAll(dir)) },
 		Run: func() (Outcome, error) {
 			out, took, err := b.closedLoop(log, h, producers, n)
 			if err == nil && took > 0 {

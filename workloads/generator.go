@@ -13,11 +13,18 @@ import (
 // or as fast as they are taken, and notes of each event what only it can know.
 // It belongs to one goroutine.
 type generator struct {
-	clock     cpu.Clock
-	on        int // CPU
-	publisher *ingest.Publisher
-	batch     [turnMost]ingest.Event
-	notes     []note // of the events of a run, in order; touched before it
+	clock cpu.Clock
+	now   func() cpu.Ticks
+	on    int // CPU
+	into  entrance
+	batch [turnMost]ingest.Event
+	notes []note // of the events of a run, in order; touched before it
+}
+
+// entrance is where events go: an ingest.Publisher.
+type entrance interface {
+	PublishBatch([]ingest.Event) (int, error)
+	Flush() bool
 }
 
 // note is what the generator knows of an event.
@@ -30,8 +37,8 @@ type note struct {
 // turnMost is the most that one turn publishes of what has come due meanwhile.
 const turnMost = 64
 
-func newGenerator(clock cpu.Clock, on int, p *ingest.Publisher, e ingest.Event, most int) *generator {
-	g := &generator{clock: clock, on: on, publisher: p, notes: make([]note, most)}
+func newGenerator(clock cpu.Clock, on int, into entrance, e ingest.Event, most int) *generator {
+	g := &generator{clock: clock, now: cpu.Now, on: on, into: into, notes: make([]note, most)}
 	for i := range g.batch {
 		g.batch[i] = e
 	}
@@ -71,15 +78,15 @@ func (p pacedRun) judge() string {
 	return ""
 }
 
-// plan lays out n events at rate, the first of them a little after now.
-func (g *generator) plan(rate float64, n int) (start cpu.Ticks, err error) {
+// plan lays out n events by the schedule, the first of them a little after now.
+func (g *generator) plan(s drive.Schedule, n int) (start cpu.Ticks, err error) {
 	g.notes = g.notes[:n]
-	pacer := drive.NewPacer(drive.Schedule{Shape: drive.Constant, Rate: rate})
+	pacer := drive.NewPacer(s)
 	anchor, err := cpu.ReadAnchor(cpu.MonotonicRaw)
 	if err != nil {
 		return 0, err
 	}
-	start = cpu.Now() + g.clock.Ticks(planLead+planEach*int64(n))
+	start = g.now() + g.clock.Ticks(planLead+planEach*int64(n))
 	for i := range g.notes {
 		due := start + g.clock.Ticks(pacer.Take())
 		g.notes[i] = note{due: due, intended: anchor.Ns + g.clock.Ns(due-anchor.Ticks)}
@@ -93,19 +100,19 @@ const (
 	planEach = 50
 )
 
-// pace publishes n events at rate. What is late goes at once; its intended time
+// pace publishes n events by the schedule. What is late goes at once; its intended time
 // stays what it was. The generator is late by itself from the moment at which an
 // event was due and it was free to publish it: while the engine takes another
 // event, or has no room, the event waits for admission.
-func (g *generator) pace(rate float64, n int) (run pacedRun) {
-	start, err := g.plan(rate, n)
+func (g *generator) pace(s drive.Schedule, n int) (run pacedRun) {
+	start, err := g.plan(s, n)
 	if err != nil {
 		return pacedRun{err: err}
 	}
 	var own cpu.Ticks
 	free, refused, limit := start, false, g.clock.Ticks(int64(trialLimit))
 	for next := 0; next < n; {
-		now := cpu.Now()
+		now := g.now()
 		have := g.gather(next, now)
 		if have == 0 {
 			continue
@@ -113,7 +120,7 @@ func (g *generator) pace(rate float64, n int) (run pacedRun) {
 		if refused {
 			free = now
 		}
-		taken, err := g.publisher.PublishBatch(g.batch[:have])
+		taken, err := g.into.PublishBatch(g.batch[:have])
 		for i := range g.notes[next : next+taken] {
 			note := &g.notes[next+i]
 			note.late = now - min(max(note.due, free), now)
@@ -122,14 +129,16 @@ func (g *generator) pace(rate float64, n int) (run pacedRun) {
 			own += g.notes[next].late
 		}
 		next, refused = next+taken, taken < have
-		if free = cpu.Now(); free-start > limit && int64(free-start) > 0 {
+		if free = g.now(); free-start > limit && int64(free-start) > 0 {
 			return pacedRun{err: fmt.Errorf("the engine took nothing more: %w", err)}
 		}
 	}
-	took := cpu.End() - start
+	took, wanted := g.now()-start, g.notes[n-1].due-start
 	g.flush(start + limit)
-	return pacedRun{took: time.Duration(g.clock.Ns(took)), wanted: time.Duration(float64(n) / rate * 1e9), own: time.Duration(g.clock.Ns(own))}
+	return pacedRun{took: g.span(took), wanted: g.span(wanted), own: g.span(own)}
 }
+
+func (g *generator) span(t cpu.Ticks) time.Duration { return time.Duration(g.clock.Ns(t)) }
 
 // gather readies the events that are due, from the next one on, and says how many.
 func (g *generator) gather(next int, now cpu.Ticks) (have int) {
@@ -142,10 +151,10 @@ func (g *generator) gather(next int, now cpu.Ticks) (have int) {
 
 // flood publishes n events as fast as they are taken: a closed loop.
 func (g *generator) flood(n int) error {
-	limit := cpu.Now() + g.clock.Ticks(int64(trialLimit))
+	limit := g.now() + g.clock.Ticks(int64(trialLimit))
 	for n > 0 {
-		taken, err := g.publisher.PublishBatch(g.batch[:min(n, turnMost)])
-		if n -= taken; cpu.Now() > limit {
+		taken, err := g.into.PublishBatch(g.batch[:min(n, turnMost)])
+		if n -= taken; g.now() > limit {
 			return fmt.Errorf("the engine took nothing more: %w", err)
 		}
 	}
@@ -155,6 +164,6 @@ func (g *generator) flood(n int) error {
 
 // flush hands over what the lane had no room for.
 func (g *generator) flush(limit cpu.Ticks) {
-	for !g.publisher.Flush() && cpu.Now() < limit {
+	for !g.into.Flush() && g.now() < limit {
 	}
 }

@@ -75,7 +75,7 @@ func (b *Bench) spanTrials(row *record.Row, i int, outcomes []Outcome) {
 	if len(spans) == 0 {
 		return
 	}
-	row.Distributions = []record.Distribution{judge.NewDistribution(spans[0].Name, merged)}
+	row.Distributions = append([]record.Distribution{judge.NewDistribution(spans[0].Name, merged)}, legs(spans)...)
 	for _, s := range spans {
 		for _, in := range s.Intervals {
 			in.StartNs += s.Began - spans[0].Began
@@ -83,6 +83,18 @@ func (b *Bench) spanTrials(row *record.Row, i int, outcomes []Outcome) {
 		}
 	}
 	row.Waterfalls = middling(spans)
+}
+
+// legs are the parts of the whole, over the trials.
+func legs(spans []Span) (list []record.Distribution) {
+	for i, leg := range spans[0].Legs {
+		merged := newHistogram()
+		for _, s := range spans {
+			merged.Merge(s.Legs[i].Histogram)
+		}
+		list = append(list, judge.NewDistribution(leg.Name, merged))
+	}
+	return list
 }
 
 // middling is of each waterfall the one whose whole is the median over the

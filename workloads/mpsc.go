@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"fmt"
+	"slices"
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
@@ -13,31 +14,43 @@ const mpscDepth = 65_536 // the TRANSACTIONAL and BATCH lanes'
 
 func newMPSC() *queue.MPSC { return queue.NewMPSC(make([]event.Ref, mpscDepth)) }
 
-// mpsc pushes and pops on one thread; from one CPU to another; and with two
+// mpsc pushes and pops on one thread; from one CPU to another; and with several
 // producers that fill the ring together and a consumer that drains it after.
-func mpsc(*Bench) []Cell {
-	return []Cell{
-		{
-			Params: params("mode", "pair"), Threads: 1, FloorUnit: "ns/op", Floor: loadStoreFloor,
-			Open: func(b *Bench) (Trial, error) { return amortised(b, 1, mpscPair(newMPSC()), nil), nil },
-		},
-		{
-			Params: params("mode", "push", "producers", "1"), Threads: 1, Targets: []string{"mpsc"}, FloorUnit: "ns/op", Floor: loadStoreFloor,
-			Open: func(b *Bench) (Trial, error) { return filling(b, 1, 1), nil },
-		},
-		{
-			Params: params("mode", "push", "producers", "2"), Threads: 2, Needs: 2, Targets: []string{"mpsc"}, FloorUnit: "ns/op", Floor: transferFloor,
-			Open: func(b *Bench) (Trial, error) { return filling(b, 2, 1), nil },
-		},
-		{
-			Params: params("mode", "push", "producers", "2", "batch", "16"), Threads: 2, Needs: 2, FloorUnit: "ns/op", Floor: transferFloor,
-			Open: func(b *Bench) (Trial, error) { return filling(b, 2, 16), nil },
-		},
-		{
-			Params: params("mode", "cross", "batch", "1"), Threads: 2, Needs: 2, FloorUnit: "ns/op", Floor: transferFloor,
-			Open: func(b *Bench) (Trial, error) { return crossing(b, newMPSC(), 1), nil },
-		},
+func mpsc(b *Bench) []Cell {
+	cells := []Cell{{
+		Params: params("mode", "pair"), Threads: 1, FloorUnit: "ns/op", Floor: loadStoreFloor,
+		Open: func(b *Bench) (Trial, error) { return amortised(b, 1, mpscPair(newMPSC()), nil), nil },
+	}}
+	for _, producers := range b.Set.numbers("producers", 1, 2) {
+		for _, batch := range b.Set.numbers("batch", 1, 16) {
+			if batch == 1 || producers > 1 {
+				cells = append(cells, pushes(producers, batch))
+			}
+		}
 	}
+	for _, batch := range b.Set.numbers("batch", 1) {
+		cells = append(cells, Cell{
+			Params: params("mode", "cross", "batch", amount(batch)), Threads: 2, Needs: 2, Across: true, FloorUnit: "ns/op", Floor: transferFloor,
+			Open: func(b *Bench) (Trial, error) { return crossing(b, newMPSC(), batch), nil },
+		})
+	}
+	return cells
+}
+
+// pushes is one cell of filling.
+func pushes(producers, batch int) Cell {
+	c := Cell{
+		Params: params("mode", "push", "producers", amount(producers)), Threads: producers, Needs: producers, Across: true,
+		FloorUnit: "ns/op", Floor: transferFloor,
+		Open: func(b *Bench) (Trial, error) { return filling(b, producers, batch), nil },
+	}
+	if producers == 1 {
+		c.Floor = loadStoreFloor
+	}
+	if batch == 1 {
+		c.Targets = []string{"mpsc"}
+	}
+	return c.with("batch", amount(batch), "1")
 }
 
 //go:noinline
@@ -57,7 +70,7 @@ func mpscPair(q *queue.MPSC) loop {
 
 // filling times pushes alone: producers fill the empty ring together, then it is
 // drained and what came out is counted, outside the timed part. The figure is
-// wall time a push: with two producers, what the two pay for each other.
+// wall time a push: with several producers, what they pay for each other.
 func filling(b *Bench, producers, batch int) Trial {
 	q := newMPSC()
 	return Trial{Close: nothing, Run: func() (out Outcome, err error) {
@@ -78,8 +91,8 @@ func filling(b *Bench, producers, batch int) Trial {
 // fill lets the producers fill the ring, then drains it and returns how many
 // handles came out.
 func (b *Bench) fill(q *queue.MPSC, producers, batch int) (ns int64, drained int, err error) {
-	var began, ended [2]cpu.Ticks
-	err = b.together([]int{b.Hot, b.Peer}[:producers], func(i int) {
+	began, ended := make([]cpu.Ticks, producers), make([]cpu.Ticks, producers)
+	err = b.together(b.crew(producers), func(i int) {
 		refs := make([]event.Ref, batch)
 		for j := range refs {
 			refs[j] = event.Ref(i<<32 | j)
@@ -94,10 +107,7 @@ func (b *Bench) fill(q *queue.MPSC, producers, batch int) (ns int64, drained int
 		}
 		ended[i] = cpu.End()
 	})
-	first, last := began[0], ended[0]
-	if producers == 2 {
-		first, last = min(first, began[1]), max(last, ended[1])
-	}
+	first, last := slices.Min(began), slices.Max(ended)
 	out := make([]event.Ref, 1024)
 	for n := q.PopBatch(out); n > 0; n = q.PopBatch(out) {
 		drained += n

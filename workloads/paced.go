@@ -9,8 +9,9 @@ import (
 	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/duty"
-	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/workloads/drive"
 )
 
 // pacedRig is the engine on the hot CPU, a generator for the peer, and room for
@@ -22,8 +23,11 @@ type pacedRig struct {
 	course    *course
 }
 
-func (b *Bench) newPacedRig(priority event.Priority, most int) (*pacedRig, error) {
-	p := &pacedRig{trace: metrics.NewTrace(most), course: newCourse(publishedLegs, most)}
+// madeMost is room in a trace for what the engine makes itself: results of windows.
+const madeMost = 256
+
+func (b *Bench) newPacedRig(e ingest.Event, most int) (*pacedRig, error) {
+	p := &pacedRig{trace: metrics.NewTrace(most + madeMost), course: newCourse(publishedLegs, most)}
 	r, err := b.newRig(func(c *engine.Config) {
 		c.Plan, c.Publishers, c.Trace = engine.Fused(b.Hot, duty.Spin), 1, p.trace
 	}, nil)
@@ -35,22 +39,23 @@ func (b *Bench) newPacedRig(priority event.Priority, most int) (*pacedRig, error
 	if err != nil {
 		return nil, errors.Join(err, r.close())
 	}
-	p.generator = newGenerator(b.Clock, b.Peer, publisher, standardEvent(priority), most)
+	p.generator = newGenerator(b.Clock, b.Peer, publisher, e, most)
 	return p, nil
 }
 
-// run publishes n events at rate from the peer and keeps their course. wrong
-// says why it does not count.
-func (p *pacedRig) run(b *Bench, rate float64, n int) (run pacedRun, wrong string, err error) {
+// run publishes n events by the schedule from the peer and keeps their course.
+// wrong says why it does not count.
+func (p *pacedRig) run(b *Bench, s drive.Schedule, n int) (run pacedRun, wrong string, err error) {
 	p.trace.Reset()
 	before := p.engine.Stats()
-	if err := b.pinned(b.Peer, func() { run = p.generator.pace(rate, n) }); err != nil {
+	if err := b.pinned(b.Peer, func() { run = p.generator.pace(s, n) }); err != nil {
 		return run, "", err
 	}
-	if err := p.settled(before.Stored + uint64(n)); err != nil {
-		return run, "", err
+	wrong = p.account(before, uint64(n))
+	if broken := run.judge(); broken != "" {
+		wrong = broken
 	}
-	if wrong = run.judge(); wrong == "" {
+	if wrong == "" {
 		wrong = p.course.publish(b.Clock, p.generator.notes, p.trace.Samples())
 	}
 	return run, wrong, nil

@@ -1,6 +1,8 @@
 package workloads
 
 import (
+	"fmt"
+
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/wire"
 )
@@ -9,33 +11,38 @@ import (
 // v1 frame of 78 bytes, the original's usual one.
 const frameBytes = 78
 
-// standardFrame is v1 with an 8-byte topic, padded to frameBytes, or v2 with the
-// same topic and payload.
-func standardFrame(version wire.Version) wire.Frame {
-	const overhead = 4 + 3 + 8 // length, v1 head, topic
+// framePayload is the payload of such a frame, with an 8-byte topic, in bytes:
+// less the length, the v1 head and the topic.
+const framePayload = frameBytes - 4 - 3 - 8
+
+// standardFrame has an 8-byte topic.
+func standardFrame(version wire.Version, payload int) wire.Frame {
 	return wire.Frame{
 		Version: version, Priority: event.High, ID: 7<<40 | 1,
-		Topic: []byte("bench/rt"), Payload: make([]byte, frameBytes-overhead),
+		Topic: []byte("bench/rt"), Payload: make([]byte, payload),
 	}
 }
 
 // parse decodes a buffer of frames, as ingest does.
-func parse(*Bench) []Cell {
-	cell := func(name string, version wire.Version) Cell {
-		return Cell{
-			Params: params("frame", name), Threads: 1, FloorUnit: "ns/op", Floor: memcpyFloor(frameBytes),
-			Open: func(b *Bench) (Trial, error) { return amortised(b, parseFrames, decoding(version), nil), nil },
+func parse(b *Bench) (cells []Cell) {
+	for _, version := range []wire.Version{wire.V1, wire.V2} {
+		for _, payload := range b.Set.numbers("payload", framePayload) {
+			frame := standardFrame(version, payload)
+			cells = append(cells, Cell{
+				Params: params("frame", fmt.Sprintf("v%d", version)), Threads: 1, FloorUnit: "ns/op", Floor: memcpyFloor(frame.Size()),
+				Open: func(b *Bench) (Trial, error) { return amortised(b, parseFrames, decoding(frame), nil), nil },
+			}.with("payload", amount(payload), amount(framePayload)))
 		}
 	}
-	return []Cell{cell("v1", wire.V1), cell("v2", wire.V2)}
+	return cells
 }
 
-// parseFrames is how many frames the buffer holds: 20 KiB of them, well in L1.
+// parseFrames is how many frames the buffer holds: 20 KiB of standard ones, well
+// in L1.
 const parseFrames = 256
 
 //go:noinline
-func decoding(version wire.Version) loop {
-	frame := standardFrame(version)
+func decoding(frame wire.Frame) loop {
 	var buffer []byte
 	for range parseFrames {
 		buffer = frame.Append(buffer)

@@ -9,60 +9,92 @@ import (
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/reports/record"
+	"eventstreamcore/workloads/drive"
 )
 
 // pipelinePayload is the body of an event of the pipeline, in bytes.
 const pipelinePayload = 64
 
-// latencyRate is the rate of the open-loop cells, in events a second: a tenth of
-// what the slowest machine sustains, so that what is timed is the path and not a
-// queue.
+// latencyRate is the usual rate of the open-loop cells, in events a second: a
+// tenth of what the slowest machine sustains, so that what is timed is the path
+// and not a queue.
 const latencyRate = 100_000
 
 // pipeline runs the whole engine, fed from the same process: as fast as it goes
-// on one thread and on two, and at a fixed rate from another CPU, lane by lane.
-func pipeline(*Bench) []Cell {
-	cells := []Cell{
-		{
-			Params: params("plan", "fused", "load", "closed"), Threads: 1, Targets: []string{"pipeline-rate"},
-			FloorUnit: "ns/op", Floor: memcpyFloor(event.RecordSize + 8 + pipelinePayload),
-			Open: func(b *Bench) (Trial, error) {
-				return bursting(b, engine.Fused(b.Hot, duty.Spin))
+// on one thread and on two; in open loop from another CPU, lane by lane and, on
+// the urgent one, at times of other shapes; and at one rate after the other.
+func pipeline(b *Bench) (cells []Cell) {
+	for _, payload := range b.Set.numbers("payload", pipelinePayload) {
+		for _, c := range []Cell{
+			{
+				Params: params("plan", "fused", "load", "closed"), Threads: 1, Targets: []string{"pipeline-rate"},
+				FloorUnit: "ns/op", Floor: memcpyFloor(event.RecordSize + 8 + payload),
+				Open: func(b *Bench) (Trial, error) {
+					return bursting(b, engine.Fused(b.Hot, duty.Spin), payload)
+				},
 			},
-		},
-		{
-			Params: params("plan", "split", "load", "closed"), Threads: 2, Needs: 2,
-			FloorUnit: "ns/op", Floor: transferFloor,
-			Open: func(b *Bench) (Trial, error) {
-				return bursting(b, engine.Split(b.Peer, b.Hot, duty.Spin))
+			{
+				Params: params("plan", "split", "load", "closed"), Threads: 2, Needs: 2, Across: true,
+				FloorUnit: "ns/op", Floor: transferFloor,
+				Open: func(b *Bench) (Trial, error) {
+					return bursting(b, engine.Split(b.Peer, b.Hot, duty.Spin), payload)
+				},
 			},
-		},
-	}
-	for lane, priority := range [event.Lanes]event.Priority{event.High, event.Medium, event.Batch} {
-		cells = append(cells, paced(event.Lane(lane), priority))
+		} {
+			cells = append(cells, c.with("payload", amount(payload), amount(pipelinePayload)))
+		}
+		for _, rate := range b.Set.numbers("rate", latencyRate) {
+			cells = append(cells, b.paced(rate, payload)...)
+		}
 	}
 	return append(cells, sweep())
+}
+
+// paced is every lane at constant times, and the REALTIME one at those of every
+// shape.
+func (b *Bench) paced(rate, payload int) (cells []Cell) {
+	for lane, priority := range lanePriority {
+		for _, s := range b.schedules(rate) {
+			if s.Shape != drive.Constant && event.Lane(lane) != event.LaneRealtime {
+				continue
+			}
+			c := Cell{
+				Params:  params("plan", "fused", "load", "open", "rate", amount(rate), "lane", event.Lane(lane).String()),
+				Threads: 2, Needs: 2, Floor: transferFloor,
+				Open: func(b *Bench) (Trial, error) { return pacing(b, event.Lane(lane), s, standardEvent(priority, payload)) },
+			}
+			cells = append(cells, c.with("shape", s.Shape.String(), drive.Constant.String()).with("payload", amount(payload), amount(pipelinePayload)))
+		}
+	}
+	return cells
+}
+
+// burstOf is how many events share a time in the shape burst.
+const burstOf = 32
+
+// schedules is one of each shape at the rate; a replay only where there is a trace.
+func (b *Bench) schedules(rate int) []drive.Schedule {
+	list := []drive.Schedule{
+		{Shape: drive.Constant, Rate: float64(rate)},
+		{Shape: drive.Poisson, Rate: float64(rate), Seed: b.Seed},
+		{Shape: drive.Burst, Rate: float64(rate), Burst: burstOf},
+	}
+	if b.Trace != nil {
+		list = append(list, drive.Schedule{Shape: drive.Replay, Rate: float64(rate), Trace: b.Trace})
+	}
+	return list
 }
 
 // lanePromise is the target that holds for each lane's received-processed.
 var lanePromise = [event.Lanes]string{"realtime", "transactional", "batch"}
 
-// paced sends events of one priority from the peer CPU at a fixed rate.
-func paced(lane event.Lane, priority event.Priority) Cell {
-	return Cell{
-		Params:  params("plan", "fused", "load", fmt.Sprintf("open-%dk", latencyRate/1000), "lane", lane.String()),
-		Threads: 2, Needs: 2, Floor: transferFloor,
-		Open: func(b *Bench) (Trial, error) { return pacing(b, lane, priority) },
-	}
-}
-
-func standardEvent(priority event.Priority) ingest.Event {
-	return ingest.Event{Topic: "bench/rt", Payload: make([]byte, pipelinePayload), Priority: priority}
+func standardEvent(priority event.Priority, payload int) ingest.Event {
+	return ingest.Event{Topic: "bench/rt", Payload: make([]byte, payload), Priority: priority}
 }
 
 // bursting stores bursts as fast as the plan's threads manage.
-func bursting(b *Bench, plan engine.Plan) (Trial, error) {
-	feed := newBurst(standardEvent(event.High))
+func bursting(b *Bench, plan engine.Plan, payload int) (Trial, error) {
+	feed := newBurst(standardEvent(event.High, payload))
 	r, err := b.newRig(func(c *engine.Config) {
 		c.Plan, c.Feeds = plan, []engine.Feed{feed.feed}
 	}, feed)
@@ -87,18 +119,18 @@ func bursting(b *Bench, plan engine.Plan) (Trial, error) {
 const burstMost = 2 << 20
 
 // pacing drives the engine on the hot CPU in open loop from the peer.
-func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
-	n := max(int(latencyRate*b.Time.Seconds()), pacedLeast)
-	p, err := b.newPacedRig(priority, n)
+func pacing(b *Bench, lane event.Lane, schedule drive.Schedule, e ingest.Event) (Trial, error) {
+	n := b.events(schedule.Rate)
+	p, err := b.newPacedRig(e, n)
 	if err != nil {
 		return Trial{}, err
 	}
 	whole := []string(nil)
-	if lane == event.LaneRealtime {
+	if lane == event.LaneRealtime && schedule.Shape == drive.Constant {
 		whole = []string{"e2e", "e2e-claim"}
 	}
 	return Trial{Close: p.close, Run: func() (out Outcome, err error) {
-		run, wrong, err := p.run(b, latencyRate, n)
+		run, wrong, err := p.run(b, schedule, n)
 		if err != nil {
 			return out, err
 		}
@@ -113,5 +145,13 @@ func pacing(b *Bench, lane event.Lane, priority event.Priority) (Trial, error) {
 	}}, nil
 }
 
-// pacedLeast is the fewest events of an open-loop trial: a P99.9 needs 3,688.
-const pacedLeast = 4096
+// events is how many a trial at the rate has: a P99.9 needs 3,688, and what is
+// known of each takes memory.
+func (b *Bench) events(rate float64) int {
+	return min(max(int(rate*b.Time.Seconds()), pacedLeast), pacedMost)
+}
+
+const (
+	pacedLeast = 4096
+	pacedMost  = 1 << 20
+)

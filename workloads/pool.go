@@ -1,8 +1,11 @@
 package workloads
 
 import (
+	"errors"
 	"fmt"
 
+	"eventstreamcore/engine/bus"
+	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/queue"
@@ -13,60 +16,79 @@ import (
 // header, an 8-byte topic and a payload of 64.
 var poolEvent = event.SizeOf(8, 64)
 
-// pool takes slots and gives them back, on the owner's thread and by way of the
-// return queue; the same size from the Go heap stands beside it.
-func pool(*Bench) []Cell {
-	return []Cell{
-		{
-			Params: params("op", "acquire-release"), Threads: 1, Targets: []string{"pool", "pool-rate", "pool-gain"}, FloorUnit: "ns/op", Floor: loadStoreFloor,
-			Open: func(b *Bench) (Trial, error) {
-				p, done, err := b.newPool()
-				if err != nil {
-					return Trial{}, err
+// pool takes slots and gives them back, on the owner's thread, by way of the
+// return queue, and with the storer's side of it on another CPU; the same size
+// from the Go heap stands beside it.
+func pool(b *Bench) []Cell {
+	cells := []Cell{{
+		Params: params("op", "acquire-release"), Threads: 1, Targets: []string{"pool", "pool-rate", "pool-gain"}, FloorUnit: "ns/op", Floor: loadStoreFloor,
+		Open: func(b *Bench) (Trial, error) {
+			return b.stocked(1, acquireRelease, func(ns float64) []record.Value {
+				values := []record.Value{value("ops/s", 1e9/ns)}
+				if heap, err := b.heapNs(); err == nil {
+					values = append(values, value("x-alloc", heap/ns))
 				}
-				t := amortised(b, 1, acquireRelease(p), func(ns float64) []record.Value {
-					values := []record.Value{value("ops/s", 1e9/ns)}
-					if heap, err := b.heapNs(); err == nil {
-						values = append(values, value("x-alloc", heap/ns))
-					}
-					return values
-				})
-				t.Close = done
-				return t, nil
-			},
+				return values
+			})
 		},
-		{
-			Params: params("op", "acquire-return", "batch", "32"), Threads: 1, FloorUnit: "ns/op", Floor: loadStoreFloor,
-			Open: func(b *Bench) (Trial, error) {
-				p, done, err := b.newPool()
-				if err != nil {
-					return Trial{}, err
-				}
-				t := amortised(b, batchSize, acquireReturn(p), nil)
-				t.Close = done
-				return t, nil
+	}}
+	for _, batch := range b.Set.numbers("batch", batchSize) {
+		cells = append(cells,
+			Cell{
+				Params: params("op", "acquire-return", "batch", amount(batch)), Threads: 1, FloorUnit: "ns/op", Floor: loadStoreFloor,
+				Open: func(b *Bench) (Trial, error) {
+					return b.stocked(batch, func(s *stock) loop { return acquireReturn(s.Pool, batch) }, nil)
+				},
 			},
-		},
+			Cell{
+				Params: params("op", "return-across", "batch", amount(batch)), Threads: 2, Needs: 2, Across: true, FloorUnit: "ns/op", Floor: transferFloor,
+				Open: func(b *Bench) (Trial, error) { return b.returning(batch) },
+			})
 	}
+	return cells
 }
 
-// newPool is a pool in the memory of the run's node.
-func (b *Bench) newPool() (*memory.Pool, func() error, error) {
+// stocked times a loop over a stock of its own.
+func (b *Bench) stocked(items int, run func(*stock) loop, more func(ns float64) []record.Value) (Trial, error) {
+	s, err := b.newStock()
+	if err != nil {
+		return Trial{}, err
+	}
+	t := amortised(b, items, run(s), more)
+	t.Close = s.close
+	return t, nil
+}
+
+// stock is a pool of the default classes and the memory that it is cut from, on
+// the run's node.
+type stock struct {
+	*memory.Pool
+	arena *memory.Arena
+}
+
+func (b *Bench) newStock() (*stock, error) {
 	classes := memory.DefaultClasses()
 	arena, err := memory.NewArena(classes.Bytes())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	home := queue.NewMPSC(make([]event.Ref, 1<<18))
-	p, err := memory.NewPool(arena, 0, b.node(), classes, home)
+	p, err := memory.NewPool(arena, 0, b.node, classes, home)
 	if err != nil {
-		return nil, nil, fmt.Errorf("pool: %w", err)
+		return nil, fmt.Errorf("pool: %w", errors.Join(err, arena.Close()))
 	}
-	return p, arena.Close, nil
+	return &stock{p, arena}, nil
+}
+
+func (s *stock) close() error { return s.arena.Close() }
+
+// slots is the stock as the stages behind ingest see it.
+func (s *stock) slots() *bus.Slots {
+	return &bus.Slots{Arena: s.arena, Pools: []*memory.Pool{s.Pool}}
 }
 
 //go:noinline
-func acquireRelease(p *memory.Pool) loop {
+func acquireRelease(p *stock) loop {
 	return func(n int) (succeeded int) {
 		for range n {
 			if r, _ := p.Acquire(poolEvent); r != 0 {
@@ -82,8 +104,8 @@ func acquireRelease(p *memory.Pool) loop {
 // queue, which the owner then empties.
 //
 //go:noinline
-func acquireReturn(p *memory.Pool) loop {
-	refs := make([]event.Ref, batchSize)
+func acquireReturn(p *memory.Pool, batch int) loop {
+	refs := make([]event.Ref, batch)
 	return func(n int) (succeeded int) {
 		for range n {
 			for i := range refs {
@@ -95,6 +117,71 @@ func acquireReturn(p *memory.Pool) loop {
 			}
 		}
 		return succeeded
+	}
+}
+
+// returning has the hot CPU take slots and pass them to the peer, which sends
+// them home as the storer does; the owner finds them in its return queue. The
+// figure is per slot, for one round through both CPUs.
+func (b *Bench) returning(batch int) (Trial, error) {
+	s, err := b.newStock()
+	if err != nil {
+		return Trial{}, err
+	}
+	way, n, full := newSPSC(), 1<<16, s.Free(0)
+	return Trial{Close: s.close, Run: func() (out Outcome, err error) {
+		var took cpu.Ticks
+		err = b.together([]int{b.Hot, b.Peer}, func(i int) {
+			if i == 1 {
+				sendHome(s.Pool, way, batch, n)
+				return
+			}
+			began := cpu.Now()
+			passOn(s.Pool, way, batch, n)
+			took = cpu.End() - began
+		})
+		for s.Reclaim() > 0 {
+		}
+		if missing := full - s.Free(0); missing != 0 {
+			out.Invalid = fmt.Sprintf("%d of %d slots did not come home", missing, n)
+			return out, err
+		}
+		ns := float64(b.Clock.Ns(took)) / float64(n)
+		out.Trial = record.Trial{N: int64(n), Values: []record.Value{value("ns/op", ns), value("ops/s", 1e9/ns)}}
+		n = max(int(float64(b.Time)/ns), 1<<14)
+		return out, err
+	}}, nil
+}
+
+// passOn takes n slots, as many at a time as a batch, and passes them on.
+func passOn(p *memory.Pool, way *queue.SPSC, batch, n int) {
+	refs := make([]event.Ref, batch)
+	for n > 0 {
+		have := 0
+		for ; have < min(batch, n); have++ {
+			if refs[have], _ = p.Acquire(poolEvent); refs[have] == 0 {
+				break
+			}
+		}
+		for rest := refs[:have]; len(rest) > 0; {
+			rest = rest[way.PushBatch(rest):]
+		}
+		n -= have
+		p.Reclaim()
+	}
+}
+
+// sendHome returns n slots that come by the way.
+func sendHome(p *memory.Pool, way *queue.SPSC, batch, n int) {
+	refs := make([]event.Ref, batch)
+	for n > 0 {
+		have := way.PopBatch(refs[:min(batch, n)])
+		if have == 0 {
+			cpu.Pause(backOff)
+			continue
+		}
+		p.Return(refs[:have])
+		n -= have
 	}
 }
 

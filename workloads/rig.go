@@ -45,7 +45,9 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 	cfg.Log.Mode, cfg.Log.RetainBytes = store.OS, retained
 	cfg.Overflow, cfg.Logger = bus.Policies{}, slog.New(slog.DiscardHandler) // BLOCK_PRODUCER throughout
 	change(&cfg)
-	cfg.Plan.Node = b.Node
+	if node := b.node; node >= 0 {
+		cfg.Plan.Node = &node
+	}
 	if r.engine, err = engine.New(cfg); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -112,6 +114,32 @@ func verify(events string) error {
 func (r *rig) settled(stored uint64) error {
 	return r.reach("stored", stored, func(s engine.Stats) uint64 { return s.Stored })
 }
+
+// account waits until n more events than before have come and gone, and says so
+// if they were not all stored. It gives up when nothing has moved for a while.
+func (r *rig) account(before engine.Stats, n uint64) (wrong string) {
+	last, since := before, time.Now()
+	for {
+		s := r.engine.Stats()
+		received, created := s.Received-before.Received, s.Created-before.Created
+		stored := s.Stored - before.Stored
+		over := received >= n && s.InFlight() == 0
+		if over && received == n && stored == n+created {
+			return ""
+		}
+		if s.Received != last.Received || s.Stored != last.Stored {
+			last, since = s, time.Now()
+		}
+		if over || time.Since(since) > quietFor {
+			return fmt.Sprintf("of %d events sent %d were received and %d stored, with %d that the engine made; %d are in flight", n, received, stored, created, s.InFlight())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// quietFor is how long nothing must have come before what is missing is lost: a
+// host's worst gap, and a socket's retry.
+const quietFor = 2 * time.Second
 
 // written waits until that sequence was handed to the kernel.
 func (r *rig) written(sequence uint64) error {

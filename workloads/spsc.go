@@ -18,29 +18,30 @@ func newSPSC() *queue.SPSC { return queue.NewSPSC(make([]event.Ref, spscDepth), 
 
 // spsc pushes and pops on one thread, singly and in batches, then from one CPU
 // to another.
-func spsc(*Bench) []Cell {
-	return []Cell{
-		{
-			Params: params("mode", "pair"), Threads: 1, Targets: []string{"spsc"}, FloorUnit: "ns/op", Floor: loadStoreFloor,
-			Open: func(b *Bench) (Trial, error) { return amortised(b, 1, spscPair(newSPSC()), nil), nil },
-		},
-		{
-			Params: params("mode", "batch", "batch", "32"), Threads: 1, FloorUnit: "ns/op", Floor: loadStoreFloor,
+func spsc(b *Bench) []Cell {
+	cells := []Cell{{
+		Params: params("mode", "pair"), Threads: 1, Targets: []string{"spsc"}, FloorUnit: "ns/op", Floor: loadStoreFloor,
+		Open: func(b *Bench) (Trial, error) { return amortised(b, 1, spscPair(newSPSC()), nil), nil },
+	}}
+	for _, batch := range b.Set.numbers("batch", batchSize) {
+		cells = append(cells, Cell{
+			Params: params("mode", "batch", "batch", amount(batch)), Threads: 1, FloorUnit: "ns/op", Floor: loadStoreFloor,
 			Open: func(b *Bench) (Trial, error) {
-				return amortised(b, batchSize, batchPair(newSPSC(), batchSize), nil), nil
+				return amortised(b, batch, batchPair(newSPSC(), batch), nil), nil
 			},
-		},
-		{
-			Params: params("mode", "cross", "batch", "1"), Threads: 2, Needs: 2, Targets: []string{"spsc-rate"},
-			FloorUnit: "ns/op", Floor: transferFloor,
-			Open: func(b *Bench) (Trial, error) { return crossing(b, newSPSC(), 1), nil },
-		},
-		{
-			Params: params("mode", "cross", "batch", "32"), Threads: 2, Needs: 2,
-			FloorUnit: "ns/op", Floor: transferFloor,
-			Open: func(b *Bench) (Trial, error) { return crossing(b, newSPSC(), batchSize), nil },
-		},
+		})
 	}
+	for _, batch := range b.Set.numbers("batch", 1, batchSize) {
+		c := Cell{
+			Params: params("mode", "cross", "batch", amount(batch)), Threads: 2, Needs: 2, Across: true, FloorUnit: "ns/op", Floor: transferFloor,
+			Open: func(b *Bench) (Trial, error) { return crossing(b, newSPSC(), batch), nil },
+		}
+		if batch == 1 {
+			c.Targets = []string{"spsc-rate"}
+		}
+		cells = append(cells, c)
+	}
+	return cells
 }
 
 // spscPair is written out for the concrete type: through an interface it would

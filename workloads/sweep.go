@@ -8,6 +8,7 @@ import (
 	"eventstreamcore/engine/event"
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
+	"eventstreamcore/workloads/drive"
 )
 
 // idleRate is what the sweep calls no load, in events a second: each event finds
@@ -45,7 +46,7 @@ func sweep() Cell {
 }
 
 func sweeping(b *Bench) (Trial, error) {
-	r, err := b.newPacedRig(event.High, sweepMost)
+	r, err := b.newPacedRig(standardEvent(event.High, pipelinePayload), sweepMost)
 	if err != nil {
 		return Trial{}, err
 	}
@@ -61,7 +62,7 @@ func sweeping(b *Bench) (Trial, error) {
 			time.Sleep(sweepRest)
 			n := min(max(int(b.Time.Seconds()*rate), pacedLeast), sweepMost)
 			began := r.relieve()
-			_, wrong, err := r.run(b, rate, n)
+			_, wrong, err := r.run(b, drive.Schedule{Rate: rate}, n)
 			if err != nil {
 				return out, err
 			}

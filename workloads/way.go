@@ -11,6 +11,7 @@ import (
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
+	"eventstreamcore/workloads/drive"
 )
 
 // A way is where one event of an open loop spent its time, in ns, from when it
@@ -30,14 +31,13 @@ func (w way) whole() (ns int64) {
 func (w way) processed() int64 { return w[2] }
 func (w way) stored() int64    { return w[2] + w[3] }
 
-// leg names a part of the way; one without a name is not told from the one
-// before, and holds nothing.
+// leg names a part of the way.
 type leg struct{ name, kind string }
 
 // The legs of an event published in the same process, and of one sent by another.
 var (
 	publishedLegs = [len(way{})]leg{{"generator late", record.Wait}, {"admission", record.Wait}, {"received to processed", record.Work}, {"processed to stored", record.Work}}
-	sentLegs      = [len(way{})]leg{{"due to received", record.Wait}, {}, {"received to processed", record.Work}, {"processed to stored", record.Work}}
+	sentLegs      = [len(way{})]leg{{"sender late", record.Wait}, {"sent to received", record.Wait}, {"received to processed", record.Work}, {"processed to stored", record.Work}}
 )
 
 // between is the way through moments given in ns after the event was due. A
@@ -58,6 +58,7 @@ type course struct {
 	began int64   // ns, CLOCK_MONOTONIC_RAW: when the first was due
 	due   []int64 // ns after that
 	ways  []way
+	found []int32 // of the events of another process: where in the trace, from 1
 }
 
 // newCourse has room for as many events. It is used again from trial to trial:
@@ -72,7 +73,9 @@ func (c *course) reset(began int64) {
 
 // publish joins what the generator noted of each event with what the engine
 // traced. They must be the same events in the same order, or it says where not.
+// What the engine made itself was never due, and is passed over.
 func (c *course) publish(clock cpu.Clock, notes []note, samples []metrics.Sample) (wrong string) {
+	samples = slices.DeleteFunc(samples, func(s metrics.Sample) bool { return s.Intended == 0 })
 	if len(notes) != len(samples) {
 		return fmt.Sprintf("%d of %d events were traced", len(samples), len(notes))
 	}
@@ -89,20 +92,54 @@ func (c *course) publish(clock cpu.Clock, notes []note, samples []metrics.Sample
 	return ""
 }
 
-// send takes in events that another process sent. Both clocks are the raw one,
-// so that how late the sender was is in the first leg, which cannot be parted
-// from here: its debt is told as a whole, by itself.
-func (c *course) send(clock cpu.Clock, raw *cpu.Timeline, samples []metrics.Sample) {
-	c.reset(int64(samples[0].Intended))
-	for _, s := range samples {
-		received := max(raw.At(s.Received)-int64(s.Intended), 0)
-		c.due = append(c.due, int64(s.Intended)-c.began)
-		c.ways = append(c.ways, between([...]int64{received, received, received + clock.Ns(s.Processed-s.Received), received + clock.Ns(s.Stored-s.Received)}))
-	}
+// rawLine turns the counter into CLOCK_MONOTONIC_RAW between two anchors: over a
+// trial's time, what the counter's rate is off by would be as long as what is timed.
+type rawLine struct{ from, to cpu.Anchor }
+
+func (l rawLine) at(t cpu.Ticks) int64 {
+	rate := float64(l.to.Ns-l.from.Ns) / float64(l.to.Ticks-l.from.Ticks)
+	return l.from.Ns + int64(float64(int64(t-l.from.Ticks))*rate)
 }
 
+// uncertainty is how far off a moment may be, in ns.
+func (l rawLine) uncertainty(clock cpu.Clock) int64 {
+	return clock.Ns(max(l.from.Width, l.to.Width)) / 2
+}
+
+// send joins what the sender noted of each event with what the engine traced. It
+// is another process, and CLOCK_MONOTONIC_RAW is what both have in common. Events
+// are found by the number in their ids: datagrams may have been lost or overtaken.
+func (c *course) send(clock cpu.Clock, raw rawLine, stamps []drive.Stamp, samples []metrics.Sample) (wrong string) {
+	c.reset(stamps[0].Due)
+	c.found = append(c.found[:0], make([]int32, len(stamps))...)
+	for i, s := range samples {
+		number := int64(s.ID&eventNumber) - 1
+		if number < 0 || number >= int64(len(stamps)) || stamps[number].Due != int64(s.Intended) {
+			return fmt.Sprintf("an event was stored that was not sent: id %#x, due at %d", s.ID, s.Intended)
+		}
+		if c.found[number] != 0 {
+			return fmt.Sprintf("event %d was stored twice", number)
+		}
+		c.found[number] = int32(i + 1)
+	}
+	for number, i := range c.found {
+		if i == 0 { // lost, which is told elsewhere
+			continue
+		}
+		s, stamp := samples[i-1], stamps[number]
+		received := raw.at(s.Received) - stamp.Due
+		c.due = append(c.due, stamp.Due-c.began)
+		c.ways = append(c.ways, between([...]int64{stamp.Sent - stamp.Due, received, received + clock.Ns(s.Processed-s.Received), received + clock.Ns(s.Stored-s.Received)}))
+	}
+	return ""
+}
+
+// eventNumber is the part of an id that counts a producer's events, from 1.
+const eventNumber = 1<<40 - 1
+
 // spans folds the course into its distributions. The whole way comes first and
-// has what belongs to it: latency over time, and where single events spent it.
+// has what belongs to it: latency over time, its legs, and where single events
+// spent it.
 func (c *course) spans(processed, stored []string) []Span {
 	all := []Span{
 		{Name: "intended-stored", Began: c.began, Intervals: c.intervals(), Waterfalls: c.waterfalls()},
@@ -110,12 +147,20 @@ func (c *course) spans(processed, stored []string) []Span {
 		{Name: "received-stored", Targets: stored},
 	}
 	for i, part := range []func(way) int64{way.whole, way.processed, way.stored} {
-		all[i].Histogram = newHistogram()
-		for _, w := range c.ways {
-			recordLatency(all[i].Histogram, part(w))
-		}
+		all[i].Histogram = c.distribution(part)
+	}
+	for i, l := range c.legs {
+		all[0].Legs = append(all[0].Legs, Leg{Name: l.name, Histogram: c.distribution(func(w way) int64 { return w[i] })})
 	}
 	return all
+}
+
+func (c *course) distribution(part func(way) int64) *hdrhistogram.Histogram {
+	h := newHistogram()
+	for _, w := range c.ways {
+		recordLatency(h, part(w))
+	}
+	return h
 }
 
 // A trial is parted into intervals of one length, at least so long that they
@@ -171,9 +216,7 @@ func (c *course) waterfalls() []record.Waterfall {
 func (c *course) waterfall(name string, w way) record.Waterfall {
 	f := record.Waterfall{Name: name}
 	for i, l := range c.legs {
-		if l.name != "" {
-			f.Spans = append(f.Spans, record.Span{Stage: l.name, Kind: l.kind, Ns: w[i]})
-		}
+		f.Spans = append(f.Spans, record.Span{Stage: l.name, Kind: l.kind, Ns: w[i]})
 	}
 	return f
 }
@@ -181,10 +224,7 @@ func (c *course) waterfall(name string, w way) record.Waterfall {
 // late is how late the generator itself was, as figures beside a trial: they
 // say what part of the latency is its own.
 func (c *course) late() []record.Value {
-	hist := newHistogram()
-	for _, w := range c.ways {
-		recordLatency(hist, w[0])
-	}
+	hist := c.distribution(func(w way) int64 { return w[0] })
 	return debt(hist.ValueAtPercentile(50), hist.ValueAtPercentile(99))
 }
 

@@ -17,6 +17,7 @@ import (
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
+	"eventstreamcore/workloads/drive"
 )
 
 // invented is a trial's notes and samples, from a seed: each stage takes up to
@@ -28,7 +29,7 @@ func invented(n int) (cpu.Clock, []note, []metrics.Sample) {
 	at := cpu.Ticks(1 << 40)
 	for i := range notes {
 		at += step()
-		notes[i] = note{due: at, late: step(), intended: int64(i) * 10_000}
+		notes[i] = note{due: at, late: step(), intended: int64(i+1) * 10_000}
 		received := at + notes[i].late + step()
 		processed := received + step()
 		samples[i] = metrics.Sample{Intended: uint64(notes[i].intended), Received: received, Processed: processed, Stored: processed + step()}
@@ -76,13 +77,13 @@ func TestLegsOfARealRun(t *testing.T) {
 	if len(b.Allowed) < 2 {
 		t.Skip("needs two CPUs")
 	}
-	r, err := b.newPacedRig(event.High, pacedLeast)
+	r, err := b.newPacedRig(standardEvent(event.High, pipelinePayload), pacedLeast)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.close()
 	for range 3 {
-		_, wrong, err := r.run(b, latencyRate, pacedLeast)
+		_, wrong, err := r.run(b, drive.Schedule{Rate: latencyRate}, pacedLeast)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,6 +95,57 @@ func TestLegsOfARealRun(t *testing.T) {
 		}
 		sums(t, b.Clock, r.course, r.generator.notes, r.trace.Samples())
 		return
+	}
+}
+
+// sentTo invents what a sender in another process noted and what the engine
+// traced, on a line whose rate is not the clock's, with some events out of order.
+func sentTo(n int) (line rawLine, stamps []drive.Stamp, samples []metrics.Sample) {
+	line = rawLine{cpu.Anchor{Ticks: 1 << 40, Ns: 1e12}, cpu.Anchor{Ticks: 1<<40 + 2e9, Ns: 1e12 + 1e9}}
+	r := rand.New(rand.NewPCG(8, 8))
+	for i := range n {
+		due := int64(1e12) + int64(i)*10_000
+		sent := due + r.Int64N(3000)
+		received := cpu.Ticks(1<<40 + 2*(sent+r.Int64N(9000)-1e12))
+		stamps = append(stamps, drive.Stamp{Due: due, Sent: sent})
+		samples = append(samples, metrics.Sample{ID: 1<<40 | uint64(i+1), Intended: uint64(due), Received: received, Processed: received + 300, Stored: received + 500})
+	}
+	samples[3], samples[9] = samples[9], samples[3]
+	return line, stamps, samples
+}
+
+func TestLegsOfAnotherProcessSumToTheWhole(t *testing.T) {
+	line, stamps, samples := sentTo(20_000)
+	clock := cpu.NewClock(2e9)
+	c := newCourse(sentLegs, len(stamps))
+	if wrong := c.send(clock, line, stamps, samples); wrong != "" {
+		t.Fatal(wrong)
+	}
+	if !slices.IsSorted(c.due) || len(c.ways) != len(stamps) {
+		t.Fatalf("%d ways, in order: %v", len(c.ways), slices.IsSorted(c.due))
+	}
+	for i, w := range c.ways {
+		want := line.at(samples[i].Stored) - stamps[i].Due
+		if i != 3 && i != 9 && (w.whole() != want || w[0] != stamps[i].Sent-stamps[i].Due || w[2] != 150 || w[3] != 100) {
+			t.Fatalf("event %d: legs %v, want %d in all", i, w, want)
+		}
+	}
+	all := c.spans(nil, nil)[0]
+	mean := 0.0
+	for _, l := range all.Legs {
+		mean += l.Histogram.Mean()
+	}
+	if len(all.Legs) != 4 || math.Abs(mean/all.Histogram.Mean()-1) > 0.002 {
+		t.Errorf("%d legs have a mean of %v in all, the whole %v", len(all.Legs), mean, all.Histogram.Mean())
+	}
+	for what, change := range map[string]func([]metrics.Sample){
+		"not sent": func(s []metrics.Sample) { s[5].ID += 1 << 20 }, "twice": func(s []metrics.Sample) { s[5] = s[6] },
+	} {
+		broken := slices.Clone(samples)
+		change(broken)
+		if wrong := c.send(clock, line, stamps, broken); !strings.Contains(wrong, what) {
+			t.Errorf("an event stored that was %s: %q", what, wrong)
+		}
 	}
 }
 

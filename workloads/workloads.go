@@ -10,6 +10,7 @@ package workloads
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -31,28 +32,33 @@ var All = []Workload{
 	{"dedup", "ids looked up and inserted, by working set", dedup},
 	{"parse", "frames decoded", parse},
 	{"dispatch", "handles routed to their lanes", dispatchCells},
+	{"bus", "handles through the lanes between the stages", busCells},
+	{"process", "events through each lane's processor", processCells},
+	{"control", "the pressure judged", controlCells},
 	{"append", "events appended to the log", appendCells},
 	{"log", "events made durable, by producers in closed loop", durable},
 	{"pipeline", "the whole engine, driven in process", pipeline},
 	{"tcp", "the whole engine, driven over loopback by another process", tcp},
 }
 
-// Select is the cells whose name matches, as they stand in bench.txt:
-// spsc/mode=pair. A workload of which no cell matches is left out.
-func Select(b *Bench, name *regexp.Regexp) (chosen []Workload) {
+// Select is the cells whose name matches, as they stand in bench.txt
+// (spsc/mode=pair), and that have what the bench's Set says. A workload of which
+// no cell is chosen is left out. An error is a setting that no cell has.
+func Select(b *Bench, name *regexp.Regexp) (chosen []Workload, err error) {
+	var all []Cell
 	for _, w := range All {
 		var cells []Cell
 		for _, c := range w.Cells(b) {
-			if name.MatchString(title(w.Name, c)) {
-				cells = append(cells, c)
-			}
+			cells = append(cells, b.placed(c)...)
 		}
+		all = append(all, cells...)
+		cells = slices.DeleteFunc(cells, func(c Cell) bool { return !b.Set.admits(c) || !name.MatchString(title(w.Name, c)) })
 		if len(cells) > 0 {
 			w.Cells = func(*Bench) []Cell { return cells }
 			chosen = append(chosen, w)
 		}
 	}
-	return chosen
+	return chosen, b.Set.known(all)
 }
 
 // Cell is one set of parameters of a workload.
@@ -61,6 +67,10 @@ type Cell struct {
 	Threads int      // threads that spin: the -P suffix; more than there are CPUs is oversubscribed
 	Targets []string // judged on the cell's own values
 	Needs   int      // CPUs without which the cell cannot be run at all
+	Across  bool     // measured at every relation of two CPUs that the machine has
+
+	usual []record.Param // parameters at the value that the name leaves out
+	pair  Pair           // CPUs to run on; the zero Pair is the planned one
 
 	// Floor measures the physical cost under the cell, in nanoseconds of the
 	// unit FloorUnit. Nil where there is none.
@@ -95,10 +105,18 @@ type Span struct {
 	Histogram *hdrhistogram.Histogram // ns
 
 	// Of the whole way alone: when its first event was due, in ns of
-	// CLOCK_MONOTONIC_RAW, its latencies over time from there, and single events.
+	// CLOCK_MONOTONIC_RAW, its latencies over time from there, single events, and
+	// the parts of all.
 	Began      int64
 	Intervals  []record.Interval
 	Waterfalls []record.Waterfall
+	Legs       []Leg
+}
+
+// Leg is one of the parts that a latency is the sum of, event by event.
+type Leg struct {
+	Name      string
+	Histogram *hdrhistogram.Histogram // ns
 }
 
 func params(keysAndValues ...string) (list []record.Param) {

@@ -14,6 +14,7 @@ import (
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/queue"
+	"eventstreamcore/probes/topology"
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
 )
@@ -34,12 +35,33 @@ func small(t *testing.T) *Bench {
 		Clock: clock, Fitness: record.Fitness{Verdict: record.Unfit}, Allowed: allowed, Trials: 1, Time: time.Millisecond,
 		Scratch: t.TempDir(), Disk: t.TempDir(), Log: io.Discard, Random: rand.New(rand.NewPCG(1, 1)),
 	}
-	b.Hot, b.Peer = allowed[len(allowed)-1], allowed[max(len(allowed)-2, 0)]
+	machine, err := topology.Read(os.DirFS("/"))
+	if err != nil {
+		t.Skip(err)
+	}
+	b.Pairs = Pairs(machine, allowed, allowed[len(allowed)-1], allowed[max(len(allowed)-2, 0)])
+	b.use(b.Pairs[0])
 	t.Cleanup(func() { cpu.Confine(nil, allowed...) })
 	return b
 }
 
 func never() bool { return false }
+
+// chosen are the workloads that a pattern selects, and a setting or several.
+func chosen(t *testing.T, b *Bench, pattern string, set ...string) []Workload {
+	t.Helper()
+	b.Set = Settings{}
+	for _, s := range set {
+		if err := b.Set.Assign(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := Select(b, regexp.MustCompile(pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
 
 // TestEveryCellRuns runs all workloads briefly, the other process included, and
 // wants valid trials, figures above zero and nothing left behind.
@@ -49,7 +71,7 @@ func TestEveryCellRuns(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", b.Self, "eventstreamcore/cmd/esc").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	rows, err := b.Measure(All, never)
+	rows, err := b.Measure(chosen(t, b, "."), never)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +157,7 @@ func checkWays(t *testing.T, r record.Row) {
 func TestTargetsExist(t *testing.T) {
 	named := map[string]bool{}
 	for _, w := range All {
-		for _, c := range w.Cells(new(Bench)) {
+		for _, c := range w.Cells(planned()) {
 			for _, id := range c.Targets {
 				named[id] = true
 			}
@@ -156,16 +178,63 @@ func TestTargetsExist(t *testing.T) {
 	}
 }
 
+// planned is a bench of two CPUs, and a third beyond the L3, that measures nothing.
+func planned() *Bench {
+	return &Bench{Allowed: []int{0, 1, 8}, Pairs: []Pair{{"same-L3", 1, 0, -1}, {"cross-L3", 1, 8, -1}}, Set: Settings{}}
+}
+
 func TestSelectByCell(t *testing.T) {
-	b := new(Bench)
 	for pattern, want := range map[string]int{".": len(All), "^spsc/mode=pair$": 1, "tcp|pipeline": 2, "none": 0} {
-		chosen := Select(b, regexp.MustCompile(pattern))
-		if len(chosen) != want {
-			t.Errorf("%q chose %d workloads, want %d", pattern, len(chosen), want)
+		if list := chosen(t, planned(), pattern); len(list) != want {
+			t.Errorf("%q chose %d workloads, want %d", pattern, len(list), want)
 		}
 	}
-	if cells := Select(b, regexp.MustCompile("^spsc/mode=pair$"))[0].Cells(b); len(cells) != 1 {
+	if cells := chosen(t, planned(), "^spsc/mode=pair$")[0].Cells(nil); len(cells) != 1 {
 		t.Errorf("one cell was asked for, %d came", len(cells))
+	}
+}
+
+// TestSettings: what is set narrows the cells or makes new ones, the usual value
+// of a parameter has no place in a name, and where the machine has it a hand-over
+// is measured at every relation.
+func TestSettings(t *testing.T) {
+	for _, c := range []struct {
+		pattern string
+		set     []string
+		want    string
+	}{
+		{"^spsc", []string{"batch=1,4", "mode=cross"}, "spsc/mode=cross/batch=1 spsc/mode=cross/batch=1/place=cross-L3 spsc/mode=cross/batch=4 spsc/mode=cross/batch=4/place=cross-L3"},
+		{"^spsc", []string{"place=self"}, "spsc/mode=pair spsc/mode=batch/batch=32"},
+		{"^spsc", []string{"place=same-L3", "batch=32"}, "spsc/mode=cross/batch=32"},
+		{"^parse", []string{"payload=63", "payload=1000"}, "parse/frame=v1 parse/frame=v1/payload=1k parse/frame=v2 parse/frame=v2/payload=1k"},
+		{"^tcp", []string{"rate=20000,1M", "shape=poisson"}, "tcp/frame=v2/load=open/rate=20k/connections=1/shape=poisson tcp/frame=v2/load=open/rate=1M/connections=1/shape=poisson"},
+		{"^pipeline", []string{"place=cross-L3", "lane=batch"}, "pipeline/plan=fused/load=open/rate=100k/lane=batch/place=cross-L3"},
+		{"^log", []string{"producers=3"}, "log/mode=group/load=closed/producers=3/bytes=128"},
+	} {
+		var names []string
+		for _, w := range chosen(t, planned(), c.pattern, c.set...) {
+			for _, cell := range w.Cells(nil) {
+				names = append(names, title(w.Name, cell))
+			}
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("%v:\n%s, want\n%s", c.set, got, c.want)
+		}
+	}
+}
+
+func TestSettingsThatCannotBe(t *testing.T) {
+	for text, want := range map[string]string{
+		"batch": "key=value", "=3": "key=value", "batch=": "key=value", "bacth=3": "no parameter: use", "batch=0": "1 to 1024 items", "batch=many": "1 to 1024 items", "batch=1,": "1 to 1024 items",
+	} {
+		if err := (Settings{}).Assign(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	b := planned()
+	b.Set = Settings{"place": {"cross-node"}}
+	if _, err := Select(b, regexp.MustCompile(".")); err == nil || !strings.Contains(err.Error(), "cross-L3, same-L3, self") {
+		t.Errorf("a place that the machine has not: %v", err)
 	}
 }
 
@@ -211,7 +280,7 @@ func TestALostHandleIsCaught(t *testing.T) {
 func TestInterruptedBetweenTrials(t *testing.T) {
 	b := small(t)
 	looks := 0
-	rows, err := b.Measure(Select(b, regexp.MustCompile("^dispatch|^parse")), func() bool { looks++; return looks > 3 })
+	rows, err := b.Measure(chosen(t, b, "^dispatch|^parse"), func() bool { looks++; return looks > 3 })
 	if err != nil || len(rows) == 0 || len(rows) > 2 {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}

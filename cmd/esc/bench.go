@@ -6,16 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/probes"
-	"eventstreamcore/probes/place"
 	"eventstreamcore/probes/topology"
 	"eventstreamcore/reports"
 	"eventstreamcore/reports/record"
@@ -28,6 +27,8 @@ type benchFlags struct {
 	count                            int
 	time                             time.Duration
 	seed                             uint64
+	set                              []string
+	plan, replay                     string // files
 }
 
 func newBenchCommand() *cobra.Command {
@@ -60,6 +61,9 @@ is kept, marked partial).`,
 	c.Flags().BoolVar(&f.json, "json", false, "print run.json on stdout instead of the table")
 	c.Flags().StringVar(&f.run, "run", everything, "only cells whose name matches this regular expression (--list shows them)")
 	c.Flags().StringVar(&f.against, "against", "", "branch, tag or commit: build it too, and measure both builds in turns")
+	c.Flags().StringArrayVar(&f.set, "set", nil, "only cells with this value of a parameter, as batch=1,32; a number is any that is possible (repeat for others)")
+	c.Flags().StringVar(&f.plan, "plan", "", "file of esc plan --json that says which CPUs to measure on (default: planned by how near CPUs are)")
+	c.Flags().StringVar(&f.replay, "replay", "", "file of times, as esc load --times or esc log dump writes it, for open loops of the shape replay")
 	c.Flags().StringVar(&f.out, "out", "results", "folder that gets the folder of results")
 	c.Flags().StringVar(&f.scratch, "scratch", "", "folder for logs under test (default: a tmpfs, /dev/shm)")
 	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 10); with --against fresh processes of each build (default 10)")
@@ -112,18 +116,27 @@ func bench(c *cobra.Command, f benchFlags) error {
 	if err != nil {
 		return usage("--run %q: %v", f.run, err)
 	}
-	chosen := workloads.Select(new(workloads.Bench), name)
-	if len(chosen) == 0 {
+	b, machine, err := f.bench()
+	if err != nil {
+		return err
+	}
+	chosen, err := workloads.Select(b, name)
+	switch {
+	case err != nil:
+		return usage("--set %v", err)
+	case len(chosen) == 0 && len(f.set) > 0:
+		return usage("--run %q with --set %s matches no cell: esc bench --list shows them", f.run, strings.Join(f.set, " --set "))
+	case len(chosen) == 0:
 		return usage("--run %q matches no cell: esc bench --list shows them", f.run)
 	}
 	if f.list {
-		return workloads.List(c.OutOrStdout(), chosen)
+		return workloads.List(c.OutOrStdout(), b, chosen)
 	}
 	progress := c.ErrOrStderr()
 	if f.quiet {
 		progress = io.Discard
 	}
-	run, err := measure(c.Context(), f, chosen, progress)
+	run, err := measure(c.Context(), f, b, machine, chosen, progress)
 	if err != nil {
 		return err
 	}
@@ -153,7 +166,7 @@ func writePage(dir string) error {
 
 // measure prepares the machine, checks the ruler, runs the workloads and checks
 // the ruler again.
-func measure(ctx context.Context, f benchFlags, chosen []workloads.Workload, progress io.Writer) (run record.Run, err error) {
+func measure(ctx context.Context, f benchFlags, b *workloads.Bench, machine *topology.Topology, chosen []workloads.Workload, progress io.Writer) (run record.Run, err error) {
 	scratch, disk, clean, err := benchFolders(f)
 	if err != nil {
 		return run, err
@@ -169,10 +182,6 @@ func measure(ctx context.Context, f benchFlags, chosen []workloads.Workload, pro
 	if err != nil && !errors.Is(err, probes.ErrRuler) { // one that does not hold is the doctor's to say
 		return run, exit(exitUnmeasured, err)
 	}
-	machine, err := topology.Read(os.DirFS("/"))
-	if err != nil {
-		return run, exit(exitUnmeasured, err)
-	}
 	if run.Host, err = readHost(machine); err != nil {
 		return run, exit(exitUnmeasured, err)
 	}
@@ -180,13 +189,8 @@ func measure(ctx context.Context, f benchFlags, chosen []workloads.Workload, pro
 	if err != nil {
 		return run, err
 	}
-	b := &workloads.Bench{
-		Clock: clock, Allowed: run.Host.Allowed, Trials: f.count, Time: f.time,
-		Scratch: scratch, Disk: disk, Self: self, Log: progress, Random: rand.New(rand.NewPCG(f.seed, f.seed)),
-	}
-	if err := settle(b, machine); err != nil {
-		return run, exit(exitUnmeasured, err)
-	}
+	b.Clock, b.Scratch, b.Disk, b.Self, b.Log = clock, scratch, disk, self, progress
+	b.Settle()
 	run.Fitness = recordFitness(probes.Doctor(clock, os.DirFS("/"), machine, run.Host.Allowed, f.out, doctorWindow))
 	b.Fitness = run.Fitness
 	stopped := func() bool { return ctx.Err() != nil }
@@ -218,26 +222,6 @@ func addHardware(run *record.Run, b *workloads.Bench, machine *topology.Topology
 
 // doctorWindow is how long each CPU is watched for what others take of it.
 const doctorWindow = 300 * time.Millisecond
-
-// settle puts the measured thread where the plan for this machine has the whole
-// engine on one thread, and the second one where it has the generator.
-func settle(b *workloads.Bench, machine *topology.Topology) error {
-	hot, peer := b.Allowed[0], b.Allowed[0]
-	if len(b.Allowed) > 1 {
-		plan, err := place.Choose(machine, topology.Matrix{}, []place.Role{place.Ingest, place.Generator, place.Housekeeping})
-		if err != nil {
-			return err
-		}
-		engine, _ := plan.Of(place.Ingest)
-		generator, _ := plan.Of(place.Generator)
-		hot, peer = engine.CPU, generator.CPU
-		if len(machine.MemoryNodes()) > 1 {
-			b.Node = engine.Node
-		}
-	}
-	b.Settle(hot, peer)
-	return nil
-}
 
 // finish checks the ruler again: if it no longer holds, nothing measured with it
 // does, and every row is judged anew on an unfit host.

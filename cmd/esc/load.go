@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -26,8 +27,9 @@ type loadFlags struct {
 	version              uint8
 	frame                int
 	priority, shape, ask string
-	tls                  bool
+	tls, rated           bool
 	ca, cert, key, token string // files
+	replay, times        string // files
 	json, quiet          bool
 }
 
@@ -51,7 +53,10 @@ Exit codes: 0 all was sent, 1 an answer was asked for and did not come, 2 usage,
 3 the server was not there or broke the connection off, 130 interrupted (what
 was sent until then is printed).`,
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return load(c, f) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			f.rated = c.Flags().Changed("rate")
+			return load(c, f)
+		},
 	}
 	s := &f.spec
 	c.Flags().StringVar(&s.Address, "addr", s.Address, "TCP address of the frame port, HOST:PORT")
@@ -62,9 +67,11 @@ was sent until then is printed).`,
 	c.Flags().IntVar(&f.frame, "frame", 0, "bytes of a whole frame, instead of --size")
 	c.Flags().StringVar(&f.priority, "priority", s.Priority.String(), "BATCH, LOW, MEDIUM, HIGH, CRITICAL, or 0 to 4")
 	c.Flags().StringVar(&s.Topic, "topic", s.Topic, "topic of every event")
-	c.Flags().StringVar(&f.shape, "shape", s.Schedule.Shape.String(), "how the times lie: constant, poisson, or burst (see --burst)")
+	c.Flags().StringVar(&f.shape, "shape", s.Schedule.Shape.String(), "how the times lie: constant, poisson, burst (see --burst) or replay (see --replay)")
 	c.Flags().IntVar(&s.Schedule.Burst, "burst", s.Schedule.Burst, "events that share a time; over 1 it implies --shape burst")
 	c.Flags().Uint64Var(&s.Schedule.Seed, "seed", 0, "seed of the shape poisson")
+	c.Flags().StringVar(&f.replay, "replay", "", "file of times in ns, as --times or esc log dump writes it, to send at over and over; without --rate at their own rate")
+	c.Flags().StringVar(&f.times, "times", "", "file to write when each event was due and sent, in ns of CLOCK_MONOTONIC_RAW, as CSV")
 	c.Flags().IntVar(&s.Connections, "connections", s.Connections, "connections to spread the events over")
 	c.Flags().Uint8Var(&f.version, "frames", uint8(s.Version), "version of the frames: 2, or 1 without id, time and checksum")
 	c.Flags().Uint32Var(&s.Producer, "producer", 0, "producer of the ids; 0 draws one")
@@ -95,6 +102,9 @@ func (f *loadFlags) parse() (drive.Spec, error) {
 	if s.Schedule.Burst > 1 && s.Schedule.Shape == drive.Constant {
 		s.Schedule.Shape = drive.Burst
 	}
+	if err := f.parseReplay(&s); err != nil {
+		return s, exit(exitUsage, err)
+	}
 	s.Version = wire.Version(f.version)
 	if f.frame != 0 {
 		if s.Size = s.PayloadFor(f.frame); s.Size < 0 {
@@ -114,6 +124,25 @@ func (f *loadFlags) parse() (drive.Spec, error) {
 		s.Access.Token = "" // the environment's is for those who can use it
 	}
 	return s, exit(exitUsage, s.Validate())
+}
+
+// parseReplay reads the trace, if there is to be one.
+func (f *loadFlags) parseReplay(s *drive.Spec) (err error) {
+	s.Stamps = f.times != ""
+	if f.replay == "" {
+		return nil
+	}
+	if s.Schedule.Trace, err = readTrace(f.replay); err != nil {
+		return fmt.Errorf("--replay: %w", err)
+	}
+	s.Schedule.Shape = drive.Replay
+	switch {
+	case !f.rated:
+		s.Schedule.Rate = s.Schedule.Trace.Rate()
+	case s.Schedule.Rate == 0:
+		return errors.New("--replay with --rate 0: a closed loop keeps no times; leave --rate out to replay at the trace's own")
+	}
+	return nil
 }
 
 // parseAccess reads the files that let the load in.
@@ -165,6 +194,9 @@ func load(c *cobra.Command, f loadFlags) error {
 		return err
 	}
 	report, err := drive.Load(c.Context(), spec)
+	if f.times != "" && len(report.Stamps) > 0 {
+		err = errors.Join(err, replace(f.times, func(w io.Writer) error { return drive.WriteStamps(w, report.Stamps) }))
+	}
 	if report.Sent > 0 || err == nil {
 		if err := printLoad(c.OutOrStdout(), report, f.json); err != nil {
 			return err

@@ -59,8 +59,9 @@ type sender struct {
 	links  []*link
 	turn   int // the link of the next write
 	clock  cpu.Clock
-	raw    *cpu.Timeline
-	start  int64 // ns, CLOCK_MONOTONIC_RAW: when the schedule begins
+	now    func() int64   // ns since the start
+	wait   func(ns int64) // for about as long
+	start  int64          // ns, CLOCK_MONOTONIC_RAW: when the schedule begins
 	frame  wire.Frame
 	buffer []byte
 	ends   []int   // where each frame of the buffer ends
@@ -80,17 +81,8 @@ func newSender(ctx context.Context, spec Spec) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := cpu.NewTimeline(clock, cpu.MonotonicRaw)
-	if err != nil {
-		return nil, err
-	}
-	s := &sender{spec: spec, clock: clock, raw: raw, frame: spec.template(), patience: finishTimeout}
-	s.frame.Payload = pattern(spec.Size)
-	s.buffer = make([]byte, 0, writeBytes+s.frame.Size())
-	s.report.Asked = spec.Schedule.Rate
-	if spec.Version == wire.V2 {
-		s.report.Producer = spec.Producer
-	}
+	s := prepared(spec)
+	s.clock = clock
 	for range spec.Connections {
 		l, err := connect(ctx, &s.spec)
 		if err != nil {
@@ -100,6 +92,23 @@ func newSender(ctx context.Context, spec Spec) (*sender, error) {
 		s.links = append(s.links, l)
 	}
 	return s, nil
+}
+
+// prepared is a sender without a clock or links.
+func prepared(spec Spec) *sender {
+	s := &sender{spec: spec, wait: wait, frame: spec.template(), patience: finishTimeout}
+	s.frame.Payload = pattern(spec.Size)
+	s.buffer = make([]byte, 0, writeBytes+s.frame.Size())
+	s.report.Asked = spec.Schedule.Rate
+	if spec.Version == wire.V2 {
+		s.report.Producer = spec.Producer
+	}
+	if spec.Stamps {
+		s.report.Stamps = make([]Stamp, spec.total())
+		clear(s.report.Stamps) // touches every page now rather than in the run
+		s.report.Stamps = s.report.Stamps[:0]
+	}
+	return s
 }
 
 func (s *sender) close() {
@@ -140,13 +149,12 @@ func (s *sender) run() error {
 			return fmt.Errorf("pinning the sender: %w", err)
 		}
 	}
-	s.start = s.raw.At(cpu.Now())
-	err := s.listen()
+	err := s.begin()
 	if err != nil {
 		return err
 	}
 	if s.spec.open() {
-		err = s.openLoop()
+		err = s.openLoop(NewPacer(s.spec.Schedule))
 	} else {
 		err = s.closedLoop()
 	}
@@ -164,12 +172,29 @@ func (s *sender) run() error {
 	return err
 }
 
-// now is the time in ns since the start.
-func (s *sender) now() int64 { return s.raw.At(cpu.Now()) - s.start }
+// begin starts the time, and the ears.
+func (s *sender) begin() error {
+	raw, err := cpu.NewTimeline(s.clock, cpu.MonotonicRaw)
+	if err != nil {
+		return err
+	}
+	s.start = raw.At(cpu.Now())
+	s.now = func() int64 {
+		at := raw.At(cpu.Now()) - s.start
+		s.report.ResidualNs = max(s.report.ResidualNs, raw.Residual, -raw.Residual)
+		return at
+	}
+	return s.listen()
+}
+
+// pacer says when events are due: a Pacer.
+type pacer interface {
+	Next() int64
+	Take() int64
+}
 
 // openLoop sends each event when it is due, or as soon as it can thereafter.
-func (s *sender) openLoop() error {
-	pacer := NewPacer(s.spec.Schedule)
+func (s *sender) openLoop(pacer pacer) error {
 	total := s.spec.total()
 	last := int64(0)
 	for i := uint64(0); i < total && !s.cancelled.Load(); {
@@ -180,7 +205,7 @@ func (s *sender) openLoop() error {
 			i++
 		}
 		if len(s.due) == 0 {
-			wait(pacer.Next() - now)
+			s.wait(pacer.Next() - now)
 			continue
 		}
 		if err := s.write(); err != nil {
@@ -246,6 +271,9 @@ func (s *sender) write() error {
 	now := s.now()
 	for _, due := range s.due {
 		s.debts.Record(now - due)
+		if s.spec.Stamps {
+			s.report.Stamps = append(s.report.Stamps, Stamp{s.start + due, s.start + now})
+		}
 	}
 	if s.times != nil {
 		s.note(now)

@@ -21,6 +21,12 @@ type Report struct {
 	LagNs  int64      `json:"lag_ns"`  // how much longer than its schedule it took
 	KeptUp bool       `json:"kept_up"` // that is at most 1 %, or 10 ms
 
+	// ResidualNs is by how much the counter's prediction of CLOCK_MONOTONIC_RAW was
+	// off at the most, each 100 ms: how far intended times may be trusted.
+	ResidualNs int64 `json:"residual_ns"`
+
+	Stamps []Stamp `json:"-"` // of each event, if they were asked for
+
 	Answers *Answers `json:"answers,omitempty"` // where they were asked for
 
 	Partial     bool `json:"partial,omitempty"`     // interrupted

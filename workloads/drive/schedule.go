@@ -9,6 +9,7 @@
 package drive
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -22,10 +23,11 @@ const (
 	Constant Shape = iota // evenly
 	Poisson               // independently of each other, as those of many clients do
 	Burst                 // Burst events at the same moment, then a pause
+	Replay                // as the events of a trace once came, over and over
 	shapes
 )
 
-var shapeNames = [shapes]string{"constant", "poisson", "burst"}
+var shapeNames = [shapes]string{"constant", "poisson", "burst", "replay"}
 
 func (s Shape) String() string {
 	if s >= shapes {
@@ -41,7 +43,7 @@ func ParseShape(name string) (Shape, error) {
 			return Shape(i), nil
 		}
 	}
-	return 0, fmt.Errorf("shape %q: use constant, poisson or burst", name)
+	return 0, fmt.Errorf("shape %q: use constant, poisson, burst or replay", name)
 }
 
 // Schedule is when events are due. It is plain data: the same values give the
@@ -51,17 +53,20 @@ type Schedule struct {
 	Rate  float64 // events a second on average, 0.001 to 1e9
 	Burst int     // events at a time, with the shape Burst: at least 1
 	Seed  uint64  // of the shape Poisson
+	Trace Trace   // of the shape Replay, at whose own Rate it is as it was
 }
 
 // Validate judges the schedule.
 func (s *Schedule) Validate() error {
 	switch {
 	case s.Shape >= shapes:
-		return fmt.Errorf("%v: use constant, poisson or burst", s.Shape)
+		return fmt.Errorf("%v: use constant, poisson, burst or replay", s.Shape)
 	case !(s.Rate >= 0.001 && s.Rate <= 1e9):
 		return fmt.Errorf("rate %v: must be 0.001 to 1e9 events a second", s.Rate)
 	case s.Shape == Burst && s.Burst < 1:
 		return fmt.Errorf("burst of %d events: must be at least 1", s.Burst)
+	case s.Shape == Replay && s.Trace == nil:
+		return errors.New("the shape replay needs a trace to replay")
 	}
 	return nil
 }
@@ -74,6 +79,8 @@ type Pacer struct {
 	index  uint64 // of the next event
 	drawn  float64
 	random *rand.Rand // nil unless Poisson
+	trace  Trace      // nil unless Replay
+	scale  float64    // of its times
 }
 
 // NewPacer stands before the first event of a valid schedule, which is due at 0.
@@ -84,6 +91,8 @@ func NewPacer(s Schedule) *Pacer {
 		p.random = rand.New(rand.NewPCG(s.Seed, 0))
 	case Burst:
 		p.group = uint64(s.Burst)
+	case Replay:
+		p.trace, p.scale = s.Trace, s.Trace.Rate()/s.Rate
 	}
 	return p
 }
@@ -95,12 +104,16 @@ func (p *Pacer) Next() int64 { return p.next }
 func (p *Pacer) Take() (due int64) {
 	due = p.next
 	p.index++
-	if p.random != nil {
+	switch {
+	case p.random != nil:
 		p.drawn += p.random.ExpFloat64() * p.period
 		p.next = int64(p.drawn)
-		return due
+	case p.trace != nil:
+		round, i := p.index/uint64(len(p.trace)), p.index%uint64(len(p.trace))
+		p.next = int64(p.scale * (float64(round)*float64(p.trace.length()) + float64(p.trace[i])))
+	default:
+		// From the index, not by adding up: a sum of rounded periods drifts.
+		p.next = int64(math.Round(float64(p.index/p.group*p.group) * p.period))
 	}
-	// From the index, not by adding up: a sum of rounded periods drifts.
-	p.next = int64(math.Round(float64(p.index/p.group*p.group) * p.period))
 	return due
 }

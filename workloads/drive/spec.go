@@ -32,6 +32,8 @@ type Spec struct {
 	Access      Access
 	Connections int // 1 to 10,000: each write goes to the next one
 	CPU         int // to pin the sender to, or Unpinned
+
+	Stamps bool // keep when each event was due and sent, in the report: an open loop's
 }
 
 // Unpinned leaves the sender to the kernel.
@@ -41,6 +43,7 @@ const (
 	longestDatagram = 65_507
 
 	maxConnections = 10_000
+	stampsMost     = 50_000_000 // 800 MB
 	producerMask   = 1<<24 - 1
 	counterBits    = 40
 )
@@ -83,10 +86,18 @@ func (s *Spec) Validate() error {
 	case s.Producer > producerMask:
 		return fmt.Errorf("producer %d: must be 0 to %d", s.Producer, producerMask)
 	}
-	if err := s.validateAccess(); err != nil || s.Schedule.Rate == 0 {
+	if err := s.validateAccess(); err != nil {
 		return err
 	}
-	return s.Schedule.Validate()
+	if s.Schedule.Rate != 0 {
+		if err := s.Schedule.Validate(); err != nil {
+			return err
+		}
+	}
+	if s.Stamps && (!s.open() || s.total() > stampsMost) {
+		return fmt.Errorf("times are kept of an open loop of at most %d events", stampsMost)
+	}
+	return nil
 }
 
 // validateAccess judges what goes together.
