@@ -16,6 +16,7 @@ import (
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/queue"
 	"eventstreamcore/engine/store"
+	"eventstreamcore/engine/wire"
 )
 
 // keeper is what the engine asks of its log, beyond what stages do with it.
@@ -105,17 +106,23 @@ func (e *Engine) house() int {
 
 func (e *Engine) assembleIngest(d *dispatch.Dispatcher) (err error) {
 	numbers := ingest.NewNumbers(e.Recovery.Last)
+	e.askers.Mode = wire.Mode(e.cfg.Log.Mode)
 	open := func(origin event.Origin) (*ingest.Intake, error) {
 		intake, lane, err := e.openIntake(numbers, e.cfg.Pool)
 		d.Add(lane, bus.Lossy(origin))
 		return intake, err
 	}
 	if e.cfg.TCP.Address != "" {
+		pool := len(e.pools)
 		intake, err := open(event.FromTCP)
 		if err != nil {
 			return err
 		}
 		if e.tcp, err = ingest.Listen(e.cfg.TCP, intake); err != nil {
+			return err
+		}
+		e.tcp.Orders = &e.orders
+		if err := e.tcp.Answers(0, e.askers.Open(pool, ingest.Questions, e.bells[Ingest])); err != nil {
 			return err
 		}
 		for _, w := range e.tcp.Workers {
@@ -186,8 +193,11 @@ func (e *Engine) assembleBehindBus(commits func() (process.Log, duty.Worker)) {
 	e.passing[event.LaneRealtime] = e.processors[event.LaneRealtime].Attend(e.watchful())
 	e.passing[event.LaneBatch] = e.processors[event.LaneBatch].Attend(e.cfg.Handlers)
 	log, committer := commits()
-	e.storer = process.NewStorer(e.bus, e.slots, log, e.cfg.Clock, e.cfg.Trace)
+	e.storer = process.NewStorer(e.bus, e.slots, e.chute(), log, e.cfg.Clock, e.cfg.Trace)
 	e.assembleWindows()
+	if e.tcp != nil {
+		e.answer()
+	}
 	e.workers[Store], e.workers[Commit] = []duty.Worker{e.storer}, []duty.Worker{committer}
 }
 

@@ -23,6 +23,7 @@ type committer struct {
 	waiting int       // the storer's: events appended and, beside it, not yet written
 	full    bool      // the log had no room: with large events a group is full before its time
 	every   cpu.Ticks // how long a group beside the storer may grow; 0: on a thread of its own
+	durable uint64    // as the storer was told
 	last    cpu.Ticks // when the last one was written
 	broken  bool
 }
@@ -57,6 +58,12 @@ func (c *committer) Offer() bool {
 	return offered
 }
 
+// Durable is how far the log is on the disk.
+func (c *committer) Durable() uint64 { return c.log.Durable() }
+
+// Err is why the log takes no more, or nil.
+func (c *committer) Err() error { return c.log.Err() }
+
 // Step writes one group, if there is one to write.
 func (c *committer) Step(now cpu.Ticks) int {
 	if c.broken {
@@ -73,7 +80,9 @@ func (c *committer) Step(now cpu.Ticks) int {
 		default:
 		}
 	}
-	if n > 0 {
+	durable := c.log.Durable()
+	if n > 0 || err != nil || durable != c.durable { // room, the end, or answers that can be given
+		c.durable = durable
 		c.store.Ring()
 	}
 	if c.every != 0 {

@@ -46,6 +46,11 @@ type Config struct {
 	Pressure
 	Processing
 
+	// Replicated is how far the log is on the disks of a majority, for a cluster to
+	// advance while the engine runs. Nil, or a log in mode os: a frame that asks for
+	// it is answered unavailable.
+	Replicated *process.Watermark
+
 	// Publishers is how many goroutines may publish at once, each with a pool of
 	// its own (81 MiB by default): 0 to 32, default 1, which Publish uses.
 	Publishers int
@@ -121,6 +126,7 @@ type Engine struct {
 	made       *ingest.Intake      // theirs
 	writer     *process.LetterWriter
 	orders     bus.Orders
+	askers     bus.Askers
 	followers  process.Followers
 	storer     *process.Storer
 	workers    map[Stage][]duty.Worker
@@ -150,7 +156,7 @@ func New(cfg Config) (_ *Engine, err error) {
 			return nil, err
 		}
 	}
-	cfg.TCP.Clock, cfg.TCP.Log = cfg.Clock, cfg.Logger
+	cfg.TCP.Clock, cfg.TCP.Log, cfg.TCP.Promise = cfg.Clock, cfg.Logger, cfg.promise()
 	e := unassembled(cfg)
 	err = e.open()
 	if err == nil {
@@ -236,8 +242,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.tcp != nil {
 		e.tcp.Stop()
 	}
-	undrained := e.drain(failure)
-	return errors.Join(failure, undrained, e.stop())
+	return errors.Join(failure, e.drain(), e.stop())
 }
 
 // Running is closed once every thread of the plan runs where it should.
@@ -261,22 +266,36 @@ func (e *UndrainedError) Error() string {
 	return fmt.Sprintf("%d events were not stored within %v", e.Left, e.Took)
 }
 
-// drain waits until everything taken in is stored. Nothing moves any more once
-// the log has failed.
-func (e *Engine) drain(failure error) error {
+// drain waits until everything taken in has met its fate, and whoever asked has
+// been told. Where the log has failed, that is to be given up on.
+func (e *Engine) drain() error {
 	deadline := time.Now().Add(e.cfg.Drain)
 	e.controller.ended.Store(true)
 	for {
+		e.flushOwn()
 		left := e.Stats().InFlight()
-		if left == 0 && (e.tcp == nil || e.tcp.Drained()) && e.resulted() {
+		settled := left == 0 && (e.tcp == nil || e.tcp.Drained()) && e.resulted()
+		switch {
+		case settled && (e.tcp == nil || e.tcp.Answered()):
 			return nil
-		}
-		if failure != nil || time.Now().After(deadline) {
+		case time.Now().Before(deadline):
+			time.Sleep(time.Millisecond)
+		case settled:
+			e.cfg.Logger.Warn("some answers were not to be had, or not taken, within the drain time: their clients do not know", "drain", e.cfg.Drain)
+			return nil
+		default:
 			return &UndrainedError{Left: left, Took: e.cfg.Drain}
 		}
-		select {
-		case failure = <-e.failed:
-		case <-time.After(time.Millisecond):
+	}
+}
+
+// flushOwn hands over what Publish was told it had taken, and the lane had no
+// room for then.
+func (e *Engine) flushOwn() {
+	if e.publishing.TryLock() {
+		defer e.publishing.Unlock()
+		if e.own != nil {
+			e.own.Flush()
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (e *Engine) openLetters() error {
 // assembleLetters makes the lane of dead letters, and the worker that empties it.
 func (e *Engine) assembleLetters() {
 	lane := &bus.Lane{Queue: queue.NewMPSC(make([]event.Ref, e.cfg.Dead.Depth)), Bell: e.bells[Letters]}
-	e.letters = &bus.DeadLetters{Lane: lane, Slots: e.slots}
+	e.letters = &bus.DeadLetters{Lane: lane, Slots: e.slots, Askers: &e.askers}
 	e.writer = process.NewLetterWriter(e.letters, e.deadLog, e.deadText, e.cfg.Clock, func(err error) {
 		e.cfg.Logger.Error("dead letters are not kept any more, only counted: mend it and start again", "dir", e.cfg.Dead.Dir, "error", err)
 	})

@@ -102,7 +102,7 @@ func (e *Engine) assembleWindows() {
 	e.windows = process.NewAggregator(e.cfg.Windows, e.slots, e.cfg.Clock, func(topic string, payload []byte) bool {
 		return e.results.Publish(topic, payload, event.Batch) == nil
 	})
-	e.storer.Windows = e.windows
+	e.windows.Askers, e.storer.Windows = &e.askers, e.windows
 }
 
 // watchful are the handlers of the REALTIME lane.

@@ -64,6 +64,7 @@ func (l *simLog) Offer() bool          { return false }
 func (l *simLog) Commit() (int, error) { return 0, nil }
 func (l *simLog) Written() uint64      { return 0 }
 func (l *simLog) Durable() uint64      { return 0 }
+func (l *simLog) Err() error           { return nil }
 func (l *simLog) Full() bool           { return false }
 func (l *simLog) Close() error         { return nil }
 func (l *simLog) Step(cpu.Ticks) int   { return 0 }

@@ -87,7 +87,7 @@ func (e *Engine) fates(s *Stats) {
 	for i := range e.storer.Stored {
 		s.Stored += e.storer.Stored[i].Events.Load()
 	}
-	s.Duplicates = e.transact.Duplicates.Load()
+	s.Duplicates = e.transact.Duplicates.Load() + e.storer.Duplicates.Load()
 	s.Captured, s.Uncaptured = e.writer.Captured.Load(), e.writer.Uncaptured.Load()
 	for _, c := range e.chutes {
 		s.Uncaptured += c.Uncaptured.Load()

@@ -32,8 +32,9 @@ func (s *Slots) Return(refs []event.Ref) {
 // and so is the memory that its events hold: one that finds it full is only
 // counted, as uncaptured.
 type DeadLetters struct {
-	Lane  *Lane
-	Slots *Slots
+	Lane   *Lane
+	Slots  *Slots
+	Askers *Askers // told of the fate of those that ask; nil while none can
 }
 
 // Chute is one stage's way to the dead letters. It belongs to the stage's
@@ -53,7 +54,11 @@ func NewChute(d *DeadLetters) *Chute { return &Chute{letters: d} }
 // letters' then, or gone.
 func (c *Chute) Drop(refs []event.Ref, reason wire.Reason) {
 	for _, r := range refs {
-		c.letters.Slots.At(r).Reason = uint16(reason)
+		h := c.letters.Slots.At(r)
+		h.Reason = uint16(reason)
+		if h.Answer != 0 {
+			c.letters.Askers.Tell(r.Pool(), h.Answer, wire.DeadLettered, reason)
+		}
 	}
 	c.Dropped[reason].Add(uint64(len(refs)))
 	if n := c.letters.Lane.Hand(refs); n < len(refs) {

@@ -94,6 +94,10 @@ const (
 	TypeTrailer
 	TypeDeadLetter
 	TypeSeal
+
+	// TypeDuplicate is in no log. It marks an event whose id has succeeded before,
+	// on its way to being answered behind the first of that id.
+	TypeDuplicate Type = 0xff
 )
 
 // Record is the head of a log record, byte for byte (FORMATS.md): the topic

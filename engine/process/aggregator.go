@@ -10,6 +10,7 @@ import (
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/wire"
 )
 
 // WindowTopic opens the topics of results: what follows is the topic of the
@@ -37,6 +38,8 @@ type Aggregator struct {
 	Late    metrics.Counter // events that came behind the end of their window
 	Untimed metrics.Counter // events in no window, for they had no time that can be
 	Missing metrics.Counter // events that had no value
+
+	Askers *bus.Askers // told of what is folded; nil while nobody can ask
 
 	windows        Windows
 	span, lateness int64 // ns
@@ -87,6 +90,9 @@ func (a *Aggregator) fold(refs []event.Ref, now cpu.Ticks) (kept int) {
 		h := a.slots.At(r)
 		a.received[kept+n] = h.Received
 		if !isResult(h) && a.add(h, now) && a.windows.Fold {
+			if h.Answer != 0 {
+				a.Askers.Tell(r.Pool(), h.Answer, wire.Folded, wire.ReasonNone)
+			}
 			a.homes[n] = r
 			n++
 			continue

@@ -28,8 +28,12 @@ type bench struct {
 
 // bounded is a log with room for so many events.
 type bounded struct {
-	room int
-	ids  []uint64
+	room    int
+	ids     []uint64
+	durable uint64
+	err     error
+	count   bool   // number the events
+	last    uint64 // the last number
 }
 
 func (l *bounded) Append(h *event.Header) (uint64, bool) {
@@ -40,10 +44,15 @@ func (l *bounded) Append(h *event.Header) (uint64, bool) {
 	if cap(l.ids) > len(l.ids) {
 		l.ids = append(l.ids, h.ID)
 	}
-	return 1, true
+	if l.count {
+		l.last++
+	}
+	return max(1, l.last), true
 }
 
-func (l *bounded) Offer() bool { return false }
+func (l *bounded) Offer() bool     { return false }
+func (l *bounded) Durable() uint64 { return l.durable }
+func (l *bounded) Err() error      { return l.err }
 
 func newBench(tb testing.TB) *bench {
 	tb.Helper()
@@ -139,7 +148,7 @@ func TestAProcessorWaitsForTheStore(t *testing.T) {
 func TestTheStorerKeepsWhatTheLogRefuses(t *testing.T) {
 	b := newBench(t)
 	trace := metrics.NewTrace(64)
-	s := NewStorer(b.bus, b.slots, b.log, nanoClock, trace)
+	s := NewStorer(b.bus, b.slots, b.chute, b.log, nanoClock, trace)
 	for id := range uint64(50) {
 		b.bus.Processed[event.LaneTransactional].Hand([]event.Ref{b.event(t, id, cpu.Now())})
 	}
@@ -167,7 +176,7 @@ func TestTheStorerKeepsWhatTheLogRefuses(t *testing.T) {
 // TestTheUrgentLaneIsStoredFirst holds the storer to the order of the lanes.
 func TestTheUrgentLaneIsStoredFirst(t *testing.T) {
 	b := newBench(t)
-	s := NewStorer(b.bus, b.slots, b.log, nanoClock, nil)
+	s := NewStorer(b.bus, b.slots, b.chute, b.log, nanoClock, nil)
 	for _, lane := range []event.Lane{event.LaneBatch, event.LaneTransactional, event.LaneRealtime} {
 		b.bus.Processed[lane].Hand([]event.Ref{b.event(t, uint64(lane), 1)})
 	}
@@ -185,7 +194,7 @@ func TestStepsAllocateNothing(t *testing.T) {
 		t.Skip("checked builds keep the pool's accounts on the heap")
 	}
 	p := NewProcessor(b.bus, event.LaneRealtime, b.slots, b.chute, nanoClock)
-	s := NewStorer(b.bus, b.slots, b.log, nanoClock, nil)
+	s := NewStorer(b.bus, b.slots, b.chute, b.log, nanoClock, nil)
 	b.log.ids = nil
 	refs := make([]event.Ref, 1)
 	if n := testing.AllocsPerRun(1000, func() {
@@ -205,7 +214,7 @@ func BenchmarkProcessAndStore(b *testing.B) {
 	r.log.ids = nil
 	r.log.room = 1 << 62
 	p := NewProcessor(r.bus, event.LaneRealtime, r.slots, r.chute, nanoClock)
-	s := NewStorer(r.bus, r.slots, r.log, nanoClock, nil)
+	s := NewStorer(r.bus, r.slots, r.chute, r.log, nanoClock, nil)
 	refs := make([]event.Ref, 64)
 	for b.Loop() {
 		for i := range refs {

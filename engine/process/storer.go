@@ -6,6 +6,7 @@ import (
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/wire"
 )
 
 // Log is what the storer needs of the log; store.Log is the real one.
@@ -15,16 +16,26 @@ type Log interface {
 	Append(h *event.Header) (sequence uint64, ok bool)
 	// Offer hands the group to the committer if that is free.
 	Offer() bool
+	// Durable is the last sequence that is on the disk.
+	Durable() uint64
+	// Err is the failure that ended the log for good, or nil.
+	Err() error
 }
 
 // storedBound is the target for received to stored, REALTIME: P99 under 5 us.
 const storedBound = 5_000
 
 // Storer is the last stage: it folds batch events into their windows, appends
-// events to the log, most urgent lane first, and sends their slots home.
+// events to the log, most urgent lane first, answers those that ask, and sends
+// their slots home. What a log that has failed does not take goes down the chute.
 type Storer struct {
-	Stored  [event.Lanes]Meter // received to appended
-	Windows *Aggregator        // of the BATCH lane; nil aggregates nothing
+	Stored     [event.Lanes]Meter // received to appended
+	Duplicates metrics.Counter    // events that came this far only to be answered
+	Windows    *Aggregator        // of the BATCH lane; nil aggregates nothing
+
+	answers answers
+	chute   *bus.Chute
+	last    uint64 // sequence of the last event appended
 
 	lanes *[event.Lanes]bus.Lane
 	trays [event.Lanes]tray
@@ -42,12 +53,23 @@ type tray struct {
 
 // NewStorer empties the bus into the log. Every sample goes to trace unless it
 // is nil.
-func NewStorer(b *bus.Bus, slots *bus.Slots, log Log, clock cpu.Clock, trace *metrics.Trace) *Storer {
-	s := &Storer{lanes: &b.Processed, slots: slots, arena: slots.Arena, log: log, trace: trace}
+func NewStorer(b *bus.Bus, slots *bus.Slots, chute *bus.Chute, log Log, clock cpu.Clock, trace *metrics.Trace) *Storer {
+	s := &Storer{lanes: &b.Processed, slots: slots, arena: slots.Arena, chute: chute, log: log, last: log.Durable(), trace: trace}
 	for i := range s.Stored {
 		s.Stored[i] = Meter{clock: clock, bound: storedBound}
 	}
 	return s
+}
+
+// Answer makes the storer answer events that ask, of which there are so many at
+// once at the most, a power of two. Replicated may be nil: then nobody may ask
+// for that level.
+func (s *Storer) Answer(askers *bus.Askers, questions int, replicated *Watermark) {
+	s.answers.askers = askers
+	s.answers.ready(wire.LevelDurable, questions, s.log.Durable)
+	if replicated != nil {
+		s.answers.ready(wire.LevelReplicated, questions, replicated.Reached)
+	}
 }
 
 // Step stores at most one batch of each lane.
@@ -65,7 +87,7 @@ func (s *Storer) Step(now cpu.Ticks) (work int) {
 		work += s.Windows.due(now)
 	}
 	s.log.Offer()
-	return work
+	return work + s.answers.keep(s.log)
 }
 
 // take fills the lane's tray and says how many events are done with already, for
@@ -84,16 +106,27 @@ func (s *Storer) take(lane event.Lane, now cpu.Ticks) (folded int) {
 // behind the last copy, so it is never too early for any of them.
 func (s *Storer) append(t *tray, meter *Meter) int {
 	from := t.next
-	for t.next < t.n {
-		if _, ok := s.log.Append(s.arena.At(t.refs[t.next])); !ok {
+	for ; t.next < t.n; t.next++ {
+		r := t.refs[t.next]
+		h := s.arena.At(r)
+		if h.Answer != 0 {
+			if !s.appendAsked(r, h) {
+				break
+			}
+		} else if sequence, ok := s.log.Append(h); ok {
+			s.last = sequence
+		} else {
 			break
 		}
-		t.next++
 	}
 	stored := t.refs[from:t.next]
 	done := cpu.Now()
 	for _, r := range stored {
 		h := s.arena.At(r)
+		if h.Type == event.TypeDuplicate {
+			s.Duplicates.Add(1)
+			continue
+		}
 		meter.note(h.Received, done, done)
 		if s.trace != nil {
 			s.trace.Add(metrics.Sample{ID: h.ID, Intended: h.Intended, Received: h.Received, Processed: h.LeftAt(), Stored: done})
@@ -101,7 +134,25 @@ func (s *Storer) append(t *tray, meter *Meter) int {
 	}
 	meter.flush()
 	s.slots.Return(stored)
-	return len(stored)
+	if t.next < t.n && s.log.Err() != nil {
+		s.chute.Drop(t.refs[t.next:t.n], wire.ReasonStorage)
+		t.next = t.n
+	}
+	return t.next - from
+}
+
+// appendAsked appends an event whose sender wants to know, and promises to tell.
+// A duplicate is only answered: the first of its id went before it.
+func (s *Storer) appendAsked(r event.Ref, h *event.Header) bool {
+	if h.Type != event.TypeDuplicate {
+		sequence, ok := s.log.Append(h)
+		if !ok {
+			return false
+		}
+		s.last = sequence
+	}
+	s.answers.promise(r, h, s.last)
+	return true
 }
 
 // Waiting is how many events the log had no room for; the storer's thread's to call.

@@ -35,6 +35,9 @@ type Transactions struct {
 	chute   *bus.Chute
 	backoff cpu.Ticks
 
+	out   *bus.Lane   // to the store, for
+	twins []event.Ref // duplicates that ask: they go there behind the first of their id, to be answered
+
 	ids    [batch]uint64
 	claims [batch]queue.Outcome
 	aside  []waiting
@@ -56,6 +59,8 @@ func (p *Processor) Transact(seen *Seen, handlers []Handler) *Transactions {
 		calls:   newCalls(handlers),
 		slots:   p.slots,
 		chute:   p.Chute,
+		out:     p.out,
+		twins:   make([]event.Ref, 0, batch),
 		backoff: p.Meter.clock.Ticks(firstBackoff.Nanoseconds()),
 		aside:   make([]waiting, 0, asideMax),
 		homes:   make([]event.Ref, 0, batch),
@@ -107,8 +112,7 @@ func (t *Transactions) claim(refs []event.Ref) {
 func (t *Transactions) admit(w *waiting, outcome queue.Outcome, now cpu.Ticks) bool {
 	switch outcome {
 	case queue.Duplicate:
-		t.Duplicates.Add(1)
-		t.homes = append(t.homes, w.ref)
+		t.release(w.ref)
 		return false
 	case queue.InFlight:
 		w.due = now + t.backoff
@@ -119,6 +123,17 @@ func (t *Transactions) admit(w *waiting, outcome queue.Outcome, now cpu.Ticks) b
 	}
 	w.claimed = outcome == queue.Fresh
 	return true
+}
+
+// release lets go of a duplicate: home, or, if its sender asks, to the store.
+func (t *Transactions) release(r event.Ref) {
+	if h := t.slots.At(r); h.Answer != 0 {
+		h.Type = event.TypeDuplicate
+		t.twins = append(t.twins, r) // no more of them than clients may ask at once
+		return
+	}
+	t.Duplicates.Add(1)
+	t.homes = append(t.homes, r)
 }
 
 // run calls the handlers and reports whether the event may go on to the store.
@@ -157,8 +172,12 @@ func (t *Transactions) giveUp(w waiting) {
 // due tries again what waits aside, and keeps the time.
 func (t *Transactions) due(into []event.Ref, now cpu.Ticks) (n, work int) {
 	t.seen.keep(now)
+	if len(t.twins) > 0 { // all that was claimed before them is on its way by now
+		work = t.out.Hand(t.twins)
+		t.twins = t.twins[:copy(t.twins, t.twins[work:])]
+	}
 	if len(t.aside) == 0 {
-		return 0, 0
+		return 0, work
 	}
 	all := t.aside
 	t.aside = t.aside[:0] // each that is looked at puts one back at most

@@ -65,7 +65,7 @@ func aggregating(t *testing.T, w Windows) (*bench, *Storer, *collector) {
 		t.Fatal(err)
 	}
 	b, c := newBench(t), &collector{t: t, room: 1000}
-	s := NewStorer(b.bus, b.slots, b.log, nanoClock, nil)
+	s := NewStorer(b.bus, b.slots, b.chute, b.log, nanoClock, nil)
 	s.Windows = NewAggregator(w, b.slots, nanoClock, c.publish)
 	return b, s, c
 }

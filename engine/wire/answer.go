@@ -13,12 +13,13 @@ const (
 	Duplicate                       // an equal id is at the level asked already
 	Rejected                        // not taken, for the Reason
 	DeadLettered                    // taken, then given up, for the Reason
+	Folded                          // gone into the result of a window, which is stored in its stead
 
 	// Outcomes is how many there are, with 0, which is none.
 	Outcomes
 )
 
-var outcomeNames = [Outcomes]string{"none", "stored", "durable", "replicated", "duplicate", "rejected", "dead_lettered"}
+var outcomeNames = [Outcomes]string{"none", "stored", "durable", "replicated", "duplicate", "rejected", "dead_lettered", "folded"}
 
 func (o Outcome) String() string {
 	if o >= Outcomes {

@@ -54,13 +54,15 @@ const (
 	LevelStored     Level = iota // in the log's buffer
 	LevelDurable                 // on the disk
 	LevelReplicated              // on the disks of a majority
-	levels
+
+	// Levels is how many there are.
+	Levels
 )
 
-var levelNames = [levels]string{"stored", "durable", "replicated"}
+var levelNames = [Levels]string{"stored", "durable", "replicated"}
 
 func (l Level) String() string {
-	if l >= levels {
+	if l >= Levels {
 		return "unknown"
 	}
 	return levelNames[l]
@@ -222,7 +224,7 @@ func decodeV2(b []byte, f *Frame) Status {
 		return BadTopic
 	}
 	flags := body[1]
-	if flags&^flagsMask != 0 || LevelOf(flags) >= levels {
+	if flags&^flagsMask != 0 || LevelOf(flags) >= Levels {
 		return BadFlags
 	}
 	topic := HeadV2 + int(binary.BigEndian.Uint16(body[2:]))
