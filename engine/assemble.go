@@ -13,6 +13,7 @@ import (
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/memory"
+	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/queue"
 	"eventstreamcore/engine/store"
@@ -214,6 +215,9 @@ func (e *Engine) start() error {
 			continue
 		}
 		plan := duty.Plan{Name: t.Name, CPU: t.CPU, Idle: t.Idle, Nap: e.nap(t), Clock: e.cfg.Clock}
+		if e.cfg.Gaps > 0 {
+			plan.Gaps = metrics.NewGaps(e.cfg.Clock, e.cfg.Gaps)
+		}
 		thread, err := duty.Start(plan, e.bells[t.Stages[0]], workers...)
 		if err != nil {
 			return err

@@ -61,6 +61,7 @@ type Config struct {
 	Drain time.Duration
 
 	Trace  *metrics.Trace // filled with every event's stamps; nil for none
+	Gaps   int            // how many of its own gaps each thread keeps; 0 notes none
 	Clock  cpu.Clock      // calibrated by New if zero, which takes some 15 ms
 	Logger *slog.Logger   // default slog.Default
 }

@@ -42,9 +42,9 @@ func (s *spinner) run(clock cpu.Clock, duration time.Duration) {
 	s.ghzBefore = effectiveGHz(clock)
 	s.touch()
 	start := readUsage()
-	start.voluntary, start.involuntary, start.faults = switches() // after the files, whose reading faults
+	start.voluntary, start.involuntary, start.faults = cpu.Switches() // after the files, whose reading faults
 	s.spin(clock.Ticks(GapNs), clock.Ticks(int64(duration)))
-	voluntary, involuntary, faults := switches()
+	voluntary, involuntary, faults := cpu.Switches()
 	end := readUsage()
 	end.voluntary, end.involuntary, end.faults = voluntary, involuntary, faults
 	s.use = end.since(start)
@@ -56,7 +56,7 @@ func (s *spinner) run(clock cpu.Clock, duration time.Duration) {
 func (s *spinner) touch() { clear(s.gaps[:cap(s.gaps)]) }
 
 func (s *spinner) spin(threshold, duration cpu.Ticks) {
-	voluntary, involuntary, _ := switches()
+	voluntary, involuntary, _ := cpu.Switches()
 	s.began = cpu.Now()
 	last, end := s.began, s.began+duration
 	for last < end {
@@ -67,7 +67,7 @@ func (s *spinner) spin(threshold, duration cpu.Ticks) {
 		}
 		s.count++
 		s.lost += now - last
-		v, i, _ := switches()
+		v, i, _ := cpu.Switches()
 		if len(s.gaps) < cap(s.gaps) {
 			s.gaps = append(s.gaps, rawGap{last, now, v - voluntary, i - involuntary})
 		}

@@ -6,21 +6,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"eventstreamcore/engine/cpu"
 )
-
-// switches counts the calling thread's context switches and page faults. It
-// does not tell the runtime's scheduler, for that would be a chance to lose the
-// CPU.
-func switches() (voluntary, involuntary, faults int64) {
-	var u unix.Rusage
-	unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(&u)), 0)
-	return u.Nvcsw, u.Nivcsw, u.Minflt + u.Majflt
-}
 
 // readUsage reads what the kernel keeps in files of the calling thread.
 func readUsage() (u usage) {

@@ -4,8 +4,6 @@ package probes
 
 import "eventstreamcore/engine/cpu"
 
-func switches() (voluntary, involuntary, faults int64) { return 0, 0, 0 }
-
 func readUsage() usage { return usage{} }
 
 func watchContinues() (continued func() []cpu.Ticks, stop func()) {

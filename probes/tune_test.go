@@ -171,6 +171,28 @@ func TestTuneRefuses(t *testing.T) {
 	u.same("refused", before)
 }
 
+// TestTuneForgetsWhatIsRefused: some interrupts cannot be moved. There is then
+// nothing to undo.
+func TestTuneForgetsWhatIsRefused(t *testing.T) {
+	u := newTuning(t)
+	stubborn := filepath.Join(u.root, "proc/irq/26/smp_affinity_list")
+	if err := os.MkdirAll(filepath.Dir(stubborn), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/proc/version", stubborn); err != nil { // readable, and nobody may write it
+		t.Fatal(err)
+	}
+	if out, code := u.run("--cpus", "1-3", "irq"); code != 0 || !strings.Contains(out, "26/smp_affinity_list: the kernel refuses 0: left at ") || !strings.Contains(out, "24/smp_affinity_list: 0-3 -> 0") {
+		t.Errorf("apply: %d\n%s", code, out)
+	}
+	if out, _ := u.run("--status"); strings.Contains(out, "irq/26") || !strings.Contains(out, "irq/24") {
+		t.Errorf("status:\n%s", out)
+	}
+	if out, code := u.run("--undo"); code != 0 || strings.Contains(out, "refuses") {
+		t.Errorf("undo: %d\n%s", code, out)
+	}
+}
+
 // TestRemediesExist: whatever a check says about scripts/tune.sh, the script can.
 func TestRemediesExist(t *testing.T) {
 	u := newTuning(t)

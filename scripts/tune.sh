@@ -34,7 +34,7 @@ fail() { echo "tune.sh: $*" >&2; exit 2; }
 
 # put WHAT FILE VALUE writes a value, having kept what was there the first time.
 put() {
-	local old
+	local old new=false
 	[[ -e $2 ]] || return 0
 	if ! old=$(chosen "$2"); then
 		echo "$1: $2 cannot be read: left alone" >&2
@@ -46,13 +46,20 @@ put() {
 		return 0
 	fi
 	mkdir -p "$state"
-	grep -qsxF "$2" <(cut -f1 "$state/$1" 2>/dev/null) || printf '%s\t%s\n' "$2" "$old" >>"$state/$1"
+	if ! kept "$1" "$2"; then # before the change: an interruption must not lose it
+		printf '%s\t%s\n' "$2" "$old" >>"$state/$1"
+		new=true
+	fi
 	if { printf '%s\n' "$3" >"$2"; } 2>/dev/null; then
 		echo "$1: $2: $old -> $3"
 	else
 		echo "$1: $2: the kernel refuses $3: left at $old" >&2
+		if $new; then sed -i '$d' "$state/$1"; fi
 	fi
 }
+
+# kept says whether what a file held before is kept already.
+kept() { cut -f1 "$state/$1" 2>/dev/null | grep -qxF "$2"; }
 
 # chosen prints a file's value; of "always [madvise] never" the one in brackets.
 chosen() {

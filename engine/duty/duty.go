@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/metrics"
 )
 
 // Worker is a stage. Step does what there is to do now, in a bounded time,
@@ -75,6 +76,7 @@ type Plan struct {
 	Idle  Idle
 	Nap   time.Duration // the longest sleep, for workers whose work is due by the clock; 0 is 50 ms
 	Clock cpu.Clock
+	Gaps  *metrics.Gaps // filled with the time that the loop lost; nil for none
 }
 
 // Thread calls its workers' steps in a loop, until it is stopped.
@@ -130,10 +132,13 @@ func (t *Thread) run(started chan<- error) {
 	if err != nil {
 		return
 	}
-	lastWork := cpu.Now()
+	lastWork, worked := cpu.Now(), false
 	for !t.stop.Load() {
 		now := cpu.Now()
-		if t.round(now) > 0 {
+		if t.plan.Gaps != nil {
+			t.plan.Gaps.Round(now, worked)
+		}
+		if worked = t.round(now) > 0; worked {
 			lastWork = now
 		} else if t.plan.Idle == Park && now-lastWork > t.spin {
 			t.sleep()
@@ -158,6 +163,9 @@ func (t *Thread) sleep() {
 		t.bell.sleeper.Sleep(t.plan.Nap)
 	}
 	t.bell.parked.Store(false)
+	if t.plan.Gaps != nil {
+		t.plan.Gaps.Skip()
+	}
 }
 
 func (t *Thread) place() (err error) {
@@ -175,6 +183,9 @@ func (t *Thread) place() (err error) {
 	t.Allowed, err = cpu.Allowed()
 	return err
 }
+
+// Gaps is what the plan has filled with the time that the loop lost; nil is none.
+func (t *Thread) Gaps() *metrics.Gaps { return t.plan.Gaps }
 
 // Name is the thread's, for messages.
 func (t *Thread) Name() string { return t.plan.Name }

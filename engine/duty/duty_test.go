@@ -1,11 +1,13 @@
 package duty
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/metrics"
 )
 
 // inbox is a worker whose work others hand it.
@@ -100,6 +102,48 @@ func TestARoundHasOneTime(t *testing.T) {
 	thread.Stop()
 	if n := wrong.Load(); n != 0 {
 		t.Errorf("%d steps were given a wrong time", n)
+	}
+}
+
+// TestAThreadNotesItsGaps: a round that a worker without work holds up is noted
+// with its length.
+func TestAThreadNotesItsGaps(t *testing.T) {
+	const held = 3_000_000 // ticks
+	var hold atomic.Bool
+	hold.Store(true)
+	thread := start(t, Plan{Name: "held up", CPU: Unpinned, Idle: Spin, Gaps: metrics.NewGaps(cpu.NewClock(1e9), 64)}, new(Bell), stepFunc(func(now cpu.Ticks) int {
+		if hold.CompareAndSwap(true, false) {
+			for cpu.Now() < now+held {
+			}
+		}
+		return 0
+	}))
+	eventually(t, "a gap is noted", func() bool { return thread.Gaps().Noted() > 0 })
+	thread.Stop()
+	if noted, _ := thread.Gaps().Since(0); !slices.ContainsFunc(noted, func(g metrics.Gap) bool { return g.To-g.From >= held && !g.Worked }) {
+		t.Errorf("%d gaps, and none of %d ticks or more: %+v", len(noted), held, noted)
+	}
+}
+
+// TestSleepIsNoGap: a thread that parks and is woken lost nothing meanwhile.
+func TestSleepIsNoGap(t *testing.T) {
+	gaps, bell := metrics.NewGaps(cpu.NewClock(1e9), 1<<12), new(Bell)
+	var rounds atomic.Int64
+	thread := start(t, Plan{Name: "parking", CPU: Unpinned, Idle: Park, Gaps: gaps}, bell, stepFunc(func(cpu.Ticks) int { rounds.Add(1); return 0 }))
+	for range 5 {
+		eventually(t, "it parks", bell.parked.Load)
+		time.Sleep(sleepAtMost / 2)
+		before := rounds.Load()
+		eventually(t, "it goes on", func() bool { bell.Ring(); return rounds.Load() > before })
+	}
+	thread.Stop()
+	noted, _ := gaps.Since(0)
+	longest := cpu.Ticks(0)
+	for _, g := range noted {
+		longest = max(longest, g.To-g.From)
+	}
+	if clock, err := cpu.Calibrate(); err == nil && clock.Ns(longest) > sleepAtMost.Nanoseconds()/3 {
+		t.Errorf("of %d gaps the longest took %d ns: a sleep was noted", len(noted), clock.Ns(longest))
 	}
 }
 

@@ -1,0 +1,104 @@
+package metrics
+
+import (
+	"slices"
+	"testing"
+
+	"eventstreamcore/engine/cpu"
+)
+
+// rounds tells g of rounds of so many ns each, with or without work.
+func rounds(g *Gaps, at cpu.Ticks, list ...struct {
+	ns     cpu.Ticks
+	worked bool
+}) cpu.Ticks {
+	for _, r := range list {
+		at += r.ns
+		g.Round(at, r.worked)
+	}
+	return at
+}
+
+type lap = struct {
+	ns     cpu.Ticks
+	worked bool
+}
+
+func lengths(gaps []Gap) (list []cpu.Ticks) {
+	for _, g := range gaps {
+		list = append(list, g.To-g.From)
+	}
+	return list
+}
+
+func TestGapsAreNoted(t *testing.T) {
+	g := NewGaps(cpu.NewClock(1e9), 16)
+	at := rounds(g, 1<<40, lap{1, false}, lap{80, false}, lap{999, false}, lap{1000, false}, lap{19_000, true}, lap{20_000, true}, lap{60_000, false}, lap{90, false})
+	gaps, lost := g.Since(0)
+	if want := []cpu.Ticks{1000, 20_000, 60_000}; !slices.Equal(lengths(gaps), want) || lost != 0 {
+		t.Fatalf("gaps %v, %d lost, want %v", lengths(gaps), lost, want)
+	}
+	if gaps[0].Worked || !gaps[1].Worked || gaps[2].Worked || gaps[1].Away() || !gaps[2].Away() {
+		t.Errorf("%+v: the second alone had work, and nothing says that it was away", gaps)
+	}
+	if gaps[2].To != at-90 {
+		t.Errorf("the last gap ends at %d, want %d", gaps[2].To, at-90)
+	}
+	if switched := (Gap{Worked: true, Forced: 1}); !switched.Away() {
+		t.Error("a round that was switched away is not away")
+	}
+}
+
+// TestASlowLoopHasNoGapsOfItsOwn: whose idle round takes 600 ns, a system call,
+// loses nothing in one of two microseconds.
+func TestASlowLoopHasNoGapsOfItsOwn(t *testing.T) {
+	g := NewGaps(cpu.NewClock(1e9), 16)
+	rounds(g, 1<<40, lap{1, false}, lap{600, false}, lap{2000, false}, lap{2399, false}, lap{2400, false})
+	if gaps, _ := g.Since(0); !slices.Equal(lengths(gaps), []cpu.Ticks{2400}) {
+		t.Errorf("gaps %v", lengths(gaps))
+	}
+}
+
+func TestSleepIsNoGap(t *testing.T) {
+	g := NewGaps(cpu.NewClock(1e9), 16)
+	at := rounds(g, 1<<40, lap{1, false}, lap{80, false})
+	g.Skip()
+	rounds(g, at+50_000_000, lap{1, false}, lap{80, false})
+	if gaps, _ := g.Since(0); len(gaps) != 0 {
+		t.Errorf("gaps %v", lengths(gaps))
+	}
+}
+
+// TestGapsWrap: the oldest go, and are counted.
+func TestGapsWrap(t *testing.T) {
+	g := NewGaps(cpu.NewClock(1e9), 4)
+	at := rounds(g, 1<<40, lap{1, false}, lap{80, false})
+	for i := range cpu.Ticks(3) {
+		at = rounds(g, at, lap{1000 + i, false})
+	}
+	mark := g.Noted()
+	for i := range cpu.Ticks(6) {
+		at = rounds(g, at, lap{2000 + i, false})
+	}
+	gaps, lost := g.Since(mark)
+	if !slices.Equal(lengths(gaps), []cpu.Ticks{2002, 2003, 2004, 2005}) || lost != 2 {
+		t.Errorf("gaps %v, %d lost", lengths(gaps), lost)
+	}
+}
+
+func TestRoundsAllocateNothing(t *testing.T) {
+	g := NewGaps(cpu.NewClock(1e9), 4)
+	at := cpu.Ticks(1 << 40)
+	if n := testing.AllocsPerRun(1000, func() { at += 1500; g.Round(at, false) }); n != 0 {
+		t.Errorf("%v allocations a round", n)
+	}
+}
+
+func BenchmarkGapsRound(b *testing.B) {
+	g := NewGaps(cpu.NewClock(1e9), 4)
+	at := cpu.Ticks(1 << 40)
+	for range b.N {
+		at += 80
+		g.Round(at, false)
+	}
+}
