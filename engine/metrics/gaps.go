@@ -90,6 +90,7 @@ func (g *Gaps) note(gap Gap) {
 	}
 	g.kept[n%uint64(len(g.kept))] = gap
 	g.noted.Store(n + 1) // publishes the gap
+	g.Skip()             // the round that follows begins with the noting: it is not judged
 }
 
 // Noted is how many gaps were noted until now, for Since.

@@ -13,8 +13,12 @@ func rounds(g *Gaps, at cpu.Ticks, list ...struct {
 	worked bool
 }) cpu.Ticks {
 	for _, r := range list {
+		before := g.Noted()
 		at += r.ns
-		g.Round(at, r.worked)
+		if g.Round(at, r.worked); g.Noted() > before {
+			at++
+			g.Round(at, false) // the round after a gap is not judged
+		}
 	}
 	return at
 }
@@ -41,8 +45,8 @@ func TestGapsAreNoted(t *testing.T) {
 	if gaps[0].Worked || !gaps[1].Worked || gaps[2].Worked || gaps[1].Away() || !gaps[2].Away() {
 		t.Errorf("%+v: the second alone had work, and nothing says that it was away", gaps)
 	}
-	if gaps[2].To != at-90 {
-		t.Errorf("the last gap ends at %d, want %d", gaps[2].To, at-90)
+	if gaps[2].To != at-91 {
+		t.Errorf("the last gap ends at %d, want %d", gaps[2].To, at-91)
 	}
 	if switched := (Gap{Worked: true, Forced: 1}); !switched.Away() {
 		t.Error("a round that was switched away is not away")
@@ -56,6 +60,19 @@ func TestASlowLoopHasNoGapsOfItsOwn(t *testing.T) {
 	rounds(g, 1<<40, lap{1, false}, lap{600, false}, lap{2000, false}, lap{2399, false}, lap{2400, false})
 	if gaps, _ := g.Since(0); !slices.Equal(lengths(gaps), []cpu.Ticks{2400}) {
 		t.Errorf("gaps %v", lengths(gaps))
+	}
+}
+
+// TestNotingIsNoGap: noting takes longer than an idle round may.
+func TestNotingIsNoGap(t *testing.T) {
+	g := NewGaps(cpu.NewClock(1e9), 16)
+	at := rounds(g, 1<<40, lap{1, false}, lap{80, false})
+	for _, ns := range []cpu.Ticks{5000, 1700, 80, 80} {
+		at += ns
+		g.Round(at, false)
+	}
+	if gaps, _ := g.Since(0); !slices.Equal(lengths(gaps), []cpu.Ticks{5000}) {
+		t.Errorf("gaps %v: the second is the noting of the first", lengths(gaps))
 	}
 }
 
