@@ -24,10 +24,14 @@ func amortised(b *Bench, items int, run loop, more func(ns float64) []record.Val
 		Run: func() (out Outcome, err error) {
 			err = b.pinned(b.Hot, func() {
 				if n == 0 {
+					run = b.slowed(run)
 					n = b.scale(run)
 				}
 				out = b.timeLoop(n, items, run)
 			})
+			if b.Slowdown > 0 {
+				out.Noise = append(out.Noise, value(SlowedBy, b.Slowdown))
+			}
 			if err == nil && out.Invalid == "" && more != nil {
 				out.Values = append(out.Values, more(out.Values[0].Value)...)
 			}

@@ -38,6 +38,10 @@ type Bench struct {
 	Trace   drive.Trace // to be replayed by the open loops; nil: no replay
 	Log     io.Writer   // progress, written between measurements only
 
+	// Slowdown is a share by which amortised operations are made slower, for a
+	// gate that is to find it; 0 in every other run.
+	Slowdown float64
+
 	node          int // whose memory events take, or -1
 	planned, done int
 	began         time.Time
@@ -185,6 +189,9 @@ func (b *Bench) trials(c Cell, stopped func() bool) (outcomes []Outcome, err err
 func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record.Row) {
 	if len(outcomes) == 0 {
 		return nil
+	}
+	if b.Slowdown > 0 {
+		base.Notes = append(base.Notes, fmt.Sprintf("slowed by %v %% on purpose", 100*b.Slowdown))
 	}
 	own := base
 	for _, out := range outcomes {

@@ -101,8 +101,13 @@ func (f benchFlags) turnArgs() []string {
 	if f.quick {
 		args = append(args, "--quick")
 	}
-	if f.scratch != "" {
-		args = append(args, "--scratch", f.scratch)
+	for _, set := range f.set {
+		args = append(args, "--set", set)
+	}
+	for flag, value := range map[string]string{"--scratch": f.scratch, "--plan": f.plan, "--replay": f.replay} {
+		if value != "" {
+			args = append(args, flag, value)
+		}
 	}
 	return args
 }

@@ -29,6 +29,7 @@ type benchFlags struct {
 	seed                             uint64
 	set                              []string
 	plan, replay                     string // files
+	slowdown                         float64
 }
 
 func newBenchCommand() *cobra.Command {
@@ -69,8 +70,12 @@ is kept, marked partial).`,
 	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 10); with --against fresh processes of each build (default 10)")
 	c.Flags().DurationVar(&f.time, "time", 0, "length of a trial (default 150ms, with --quick 30ms)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: of the time, and recorded)")
+	c.Flags().Float64Var(&f.slowdown, slowdownFlag, 0, "share by which amortised operations are slowed down, as the bait of esc gate selftest")
+	_ = c.Flags().MarkHidden(slowdownFlag) // it is defined above
 	return c
 }
+
+const slowdownFlag = "slow-down"
 
 // everything is the --run that leaves nothing out. With another one the machine
 // itself is not measured either: who asks for a row wants it soon.
@@ -101,6 +106,9 @@ func (f *benchFlags) defaults() error {
 	}
 	if f.time < time.Millisecond || f.time > time.Minute {
 		return usage("--time %v: use 1ms to 1m", f.time)
+	}
+	if !(f.slowdown >= 0 && f.slowdown <= 10) {
+		return usage("--%s %v: use a share, 0.1 for 10 %%", slowdownFlag, f.slowdown)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 // bench is what is known before anything is measured: the CPUs, the parameters
 // and the trace. Its errors are usage, or of a machine that cannot be read.
 func (f *benchFlags) bench() (*workloads.Bench, *topology.Topology, error) {
-	b := &workloads.Bench{Trials: f.count, Time: f.time, Seed: f.seed, Random: rand.New(rand.NewPCG(f.seed, f.seed)), Set: workloads.Settings{}}
+	b := &workloads.Bench{Trials: f.count, Time: f.time, Seed: f.seed, Random: rand.New(rand.NewPCG(f.seed, f.seed)), Set: workloads.Settings{}, Slowdown: f.slowdown}
 	for _, text := range f.set {
 		if err := b.Set.Assign(text); err != nil {
 			return nil, nil, usage("--set %v", err)

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,7 +21,7 @@ import (
 
 type gateFlags struct {
 	baseline, rules, fresh, again string
-	run, out, format              string
+	against, run, out, format     string
 	count                         int
 	quick, strict, interleaved    bool
 }
@@ -29,11 +29,16 @@ type gateFlags struct {
 func newGateCommand() *cobra.Command {
 	var f gateFlags
 	c := &cobra.Command{
-		Use:   "gate --baseline DIR",
+		Use:   "gate --baseline DIR | --against REF",
 		Short: "Fail on a real regression against a baseline, and only on one",
 		Long: `Measure, compare with a baseline and fail on a real regression: one that is
 significant after Holm's adjustment, exceeds both the rule's threshold and the
 host's own noise, and is found again when the row is measured anew.
+
+The baseline is a folder of results, or another commit: with --against REF both
+builds are measured in turns, as esc bench --against does, which is the way on a
+host that is not FIT. With --new and --baseline, folders of an esc bench --against
+from before, only what they make suspect is measured.
 
 Rules stand in gate.yaml:
 
@@ -50,17 +55,19 @@ missing, 4 the host is unfit (with --strict: or a finding is inconclusive).`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return gate(c, f) },
 	}
-	c.Flags().StringVar(&f.baseline, "baseline", "", "folder of results to hold the new ones against (required)")
+	c.Flags().StringVar(&f.baseline, "baseline", "", "folder of results to hold the new ones against")
+	c.Flags().StringVar(&f.against, "against", "", "branch, tag or commit to measure in turns with this checkout, instead")
 	c.Flags().StringVar(&f.rules, "rules", "", "file of rules (default gate.yaml where there is one)")
 	c.Flags().StringVar(&f.fresh, "new", "", "folder of the new results, instead of measuring")
 	c.Flags().StringVar(&f.again, "again", "", "with --new: folder of a second measurement, to confirm what the first suspects")
 	c.Flags().BoolVar(&f.interleaved, "interleaved", false, "with --new: it and the baseline were measured in turns")
 	c.Flags().StringVar(&f.run, "run", ".", "measure only what matches this regular expression, as esc bench does")
 	c.Flags().StringVar(&f.out, "out", "results", "folder that gets the folders of results")
-	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default: that of esc bench)")
+	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell, with --against processes of each build (default: that of esc bench)")
 	c.Flags().BoolVar(&f.quick, "quick", false, "measure briefly")
 	c.Flags().BoolVar(&f.strict, "strict", false, "exit 4 when a finding is INCONCLUSIVE")
 	c.Flags().StringVar(&f.format, "format", "text", "text, markdown or json")
+	c.AddCommand(newSelftestCommand())
 	return c
 }
 
@@ -81,8 +88,10 @@ var gated = map[string]func(io.Writer, record.Gated) error{
 func gate(c *cobra.Command, f gateFlags) error {
 	write, ok := gated[f.format]
 	switch {
-	case f.baseline == "":
-		return usage("--baseline is needed: a folder of results to hold the new ones against")
+	case f.baseline == "" && (f.against == "" || f.fresh != ""):
+		return usage("--baseline is needed: a folder of results to hold the new ones against (or --against, a commit)")
+	case f.baseline != "" && f.against != "" && f.fresh == "":
+		return usage("--baseline and --against: with both, --new is what was measured with the baseline")
 	case f.again != "" && f.fresh == "":
 		return usage("--again confirms what --new suspects: give both")
 	case !ok:
@@ -92,11 +101,12 @@ func gate(c *cobra.Command, f gateFlags) error {
 	if err != nil {
 		return exit(exitUsage, err)
 	}
-	old, err := reports.Load(f.baseline)
-	if err != nil {
-		return exit(exitUnmeasured, err)
+	if f.baseline != "" { // what is not there is said before minutes of measuring
+		if _, err := reports.Load(f.baseline); err != nil {
+			return exit(exitUnmeasured, err)
+		}
 	}
-	result, err := f.hold(c.Context(), rules, old, c.ErrOrStderr())
+	result, err := f.hold(c.Context(), rules, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -123,14 +133,19 @@ func readRules(name string) (judge.Gate, error) {
 	return judge.ParseGate(chosen, text)
 }
 
+// pair is two runs that are held against each other.
+type pair struct {
+	old, fresh record.Run
+}
+
 // hold measures, or loads what was measured, and holds the rules against it; what
 // it suspects it has confirmed.
-func (f gateFlags) hold(ctx context.Context, rules judge.Gate, old record.Run, log io.Writer) (record.Gated, error) {
-	fresh, err := f.results(ctx, f.fresh, f.run, log)
+func (f gateFlags) hold(ctx context.Context, rules judge.Gate, log io.Writer) (record.Gated, error) {
+	first, err := f.measured(ctx, f.fresh, f.run, log)
 	if err != nil {
 		return record.Gated{}, err
 	}
-	e, err := f.evidence(rules, old, fresh)
+	e, err := f.evidence(rules, first)
 	if err != nil {
 		return record.Gated{}, exit(exitUnmeasured, err)
 	}
@@ -138,15 +153,15 @@ func (f gateFlags) hold(ctx context.Context, rules judge.Gate, old record.Run, l
 	suspects := judge.Suspects(findings)
 	switch {
 	case len(suspects) == 0:
-	case f.fresh != "" && f.again == "":
+	case f.fresh != "" && f.again == "" && f.against == "":
 		findings = judge.Unconfirmed(findings)
 	default:
 		fmt.Fprintf(log, "to be confirmed: %s\n", strings.Join(suspects, ", "))
-		again, err := f.results(ctx, f.again, onlyWorkloads(suspects), log)
+		again, err := f.measured(ctx, f.again, onlyCells(suspects), log)
 		if err != nil {
 			return record.Gated{}, err
 		}
-		second, err := f.evidence(rules, old, again)
+		second, err := f.evidence(rules, again)
 		if err != nil {
 			return record.Gated{}, exit(exitUnmeasured, err)
 		}
@@ -155,76 +170,73 @@ func (f gateFlags) hold(ctx context.Context, rules judge.Gate, old record.Run, l
 	return rules.Outcome(e, findings), nil
 }
 
-// evidence compares fresh with old, beside the noise that their own trials show.
-func (f gateFlags) evidence(rules judge.Gate, old, fresh record.Run) (judge.Evidence, error) {
-	base, side := judge.SideOf(f.baseline, old), judge.SideOf("new", fresh)
-	c, err := judge.Compare(base, side, rules.Alpha)
-	if err != nil {
-		return judge.Evidence{}, err
-	}
-	bands := judge.BankOf(old).Noise(noiseBlocks, old.Seed)
-	for cell, band := range judge.BankOf(fresh).Noise(noiseBlocks, fresh.Seed) {
-		bands[cell] = max(bands[cell], band)
-	}
-	return judge.Evidence{Comparison: c, New: side, Bands: bands, Host: fresh.Fitness, Interleaved: f.interleaved || judge.Interleaved(base, side)}, nil
+func (f gateFlags) evidence(rules judge.Gate, p pair) (judge.Evidence, error) {
+	e, err := rules.Evidence(judge.SideOf("old", p.old), judge.SideOf("new", p.fresh), p.fresh.Fitness, p.fresh.Seed)
+	e.Interleaved = e.Interleaved || f.interleaved
+	return e, err
 }
 
-// noiseBlocks is how many trials a side the noise within a run is taken from; a
-// run of fewer than twice so many is halved.
-const noiseBlocks = 10
-
-// results is the run in dir, or, without one, a run measured now by a process of
-// its own.
-func (f gateFlags) results(ctx context.Context, dir, only string, log io.Writer) (record.Run, error) {
-	if dir == "" {
+// measured is the run in dir beside the baseline. Without one it is measured now:
+// both builds in turns, or this build in a process of its own.
+func (f gateFlags) measured(ctx context.Context, dir, only string, log io.Writer) (p pair, err error) {
+	base := f.baseline
+	switch {
+	case dir != "":
+	case f.against != "":
+		if base, dir, err = f.turns(ctx, only, log); err != nil {
+			return p, err
+		}
+	default:
 		if err := f.bench(ctx, only, log); err != nil {
-			return record.Run{}, err
+			return p, err
 		}
 		dir = filepath.Join(f.out, "latest")
 	}
-	run, err := reports.Load(dir)
-	return run, exit(exitUnmeasured, err)
+	if p.old, err = reports.Load(base); err == nil {
+		p.fresh, err = reports.Load(dir)
+	}
+	return p, exit(exitUnmeasured, err)
 }
 
-// bench runs esc bench. That it finds a target missed is no matter here.
+// turns is what esc bench --against does.
+func (f gateFlags) turns(ctx context.Context, only string, log io.Writer) (base, fresh string, err error) {
+	b := benchFlags{against: f.against, run: only, out: f.out, count: f.count, quick: f.quick}
+	if err := b.defaults(); err != nil {
+		return "", "", err
+	}
+	dirs, err := measureAgainst(ctx, b, log)
+	return dirs[oldSide], dirs[newSide], err
+}
+
+// bench runs esc bench in a process of its own.
 func (f gateFlags) bench(ctx context.Context, only string, log io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	args := []string{"bench", "--run", only, "--out", f.out}
+	args := []string{"--run", only, "--out", f.out}
 	if f.count > 0 {
 		args = append(args, "--count", fmt.Sprint(f.count))
 	}
 	if f.quick {
 		args = append(args, "--quick")
 	}
-	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Stderr = log
-	err = cmd.Run()
-	var left *exec.ExitError
-	if errors.As(err, &left) && left.ExitCode() == exitMissed {
-		return nil
-	}
-	if left != nil {
-		return exit(left.ExitCode(), fmt.Errorf("esc bench did not measure: %w", err))
-	}
-	return err
+	return benchProcess(ctx, self, args, log)
 }
 
-// onlyWorkloads is a regular expression for the workloads of rows.
-func onlyWorkloads(rows []string) string {
+// threadsAndSpan is what the name of a row has beyond that of its cell.
+var threadsAndSpan = regexp.MustCompile(`(/span=[^/]*)?-[0-9]+$`)
+
+// onlyCells is a regular expression for the cells that rows are of.
+func onlyCells(rows []string) string {
 	var names []string
 	for _, row := range rows {
-		name, _, _ := strings.Cut(row, "/")
-		if i := strings.LastIndex(name, "-"); i > 0 && name == row { // the -P of a row without parameters
-			name = name[:i]
-		}
+		name := regexp.QuoteMeta(threadsAndSpan.ReplaceAllString(row, ""))
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	return "(?i)^(" + strings.Join(names, "|") + ")(/|$)"
+	return "(?i)^(" + strings.Join(names, "|") + ")$"
 }
 
 // gateError is the exit code that a gate's verdict earns.

@@ -62,9 +62,37 @@ func TestGate(t *testing.T) {
 	}
 }
 
-func TestOnlyWorkloads(t *testing.T) {
-	got := onlyWorkloads([]string{"Spsc/mode=pair-1", "Spsc/mode=cross/batch=1-2", "Tcp-2"})
-	if want := "(?i)^(Spsc|Tcp)(/|$)"; got != want {
+func TestOnlyCells(t *testing.T) {
+	rows := []string{"Spsc/mode=pair-1", "Pipeline/plan=fused/load=open/rate=100k/lane=realtime/span=whole-way-2", "Pipeline/plan=fused/load=open/rate=100k/lane=realtime/span=received-stored-2", "Tcp-2"}
+	got := onlyCells(rows)
+	if want := "(?i)^(Spsc/mode=pair|Pipeline/plan=fused/load=open/rate=100k/lane=realtime|Tcp)$"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	if chosen := selected(t, got); len(chosen) != 2 || len(chosen[0].Cells(nil)) != 1 || len(chosen[1].Cells(nil)) != 1 {
+		t.Errorf("it chooses %v", chosen)
+	}
+}
+
+// Both builds measured in turns, on a host that is DEGRADED: what is slower is
+// found, measured again and fails; the same build against itself passes.
+func TestGateAgainst(t *testing.T) {
+	rivals(t)
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+		code int
+	}{
+		{"slower", []string{"--against", "fast"}, "confirmed: 0.49", exitMissed},
+		{"the same", []string{"--against", "HEAD"}, "gate     PASS", 0},
+		{"measured before", []string{"--against", "fast", "--baseline", "results/against", "--new", "results/latest"}, "gate     PASS", 0},
+		{"a commit that is none", []string{"--against", "nowhere"}, "", exitUsage},
+		{"two baselines", []string{"--against", "fast", "--baseline", "results/against"}, "", exitUsage},
+	} {
+		out, code, err := execute(newGateCommand(), c.args...)
+		if code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("%s: exit %d (%v), want %d; %s, want .. %s", c.name, code, err, c.code, out, c.want)
+		}
+	}
+	nothingLeft(t)
 }

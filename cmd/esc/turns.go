@@ -36,8 +36,8 @@ type turns struct {
 	Out        string   // folder for what only a process needs: on the disk that rows about a disk are to use
 	Log        io.Writer
 
-	// Keep takes what one process measured.
-	Keep func(block, contender int, run record.Run) error
+	// Keep takes what one process measured, at its turn.
+	Keep func(turn, contender int, run record.Run) error
 }
 
 // order is which contender's turn it is, by seed.
@@ -49,13 +49,13 @@ func (t turns) order() (order []int) {
 	return order
 }
 
-// run takes the turns from the given block on. An interrupt ends it with
+// run takes the turns from the given one on. An interrupt ends it with
 // context.Canceled, between two turns or within one, which then counts for nothing.
 func (t turns) run(ctx context.Context, from int) error {
 	order, began, n := t.order(), time.Now(), len(t.Contenders)
-	for i := from * n; i < len(order); i++ {
+	for i := from; i < len(order); i++ {
 		left := "?"
-		if done := i - from*n; done > 0 {
+		if done := i - from; done > 0 {
 			left = (time.Since(began) / time.Duration(done) * time.Duration(len(order)-i)).Round(time.Second).String()
 		}
 		who := t.Contenders[order[i]]
@@ -67,7 +67,7 @@ func (t turns) run(ctx context.Context, from int) error {
 		case err != nil:
 			return fmt.Errorf("%s: %w", who.Name, err)
 		}
-		if err := t.Keep(i/n, order[i], run); err != nil {
+		if err := t.Keep(i, order[i], run); err != nil {
 			return err
 		}
 	}

@@ -24,6 +24,27 @@ type Bands map[Cell]float64
 // Cell is a row in a unit.
 type Cell struct{ Row, Unit string }
 
+// Evidence compares new with old for the gate, beside the noise that both show. An
+// error means that they cannot be compared at all; rows that went missing are part
+// of the evidence. host is that of new; seed is of the noise's draws.
+func (g Gate) Evidence(old, new Side, host record.Fitness, seed uint64) (Evidence, error) {
+	c, err := Compare(old, new, g.Alpha)
+	if err != nil {
+		return Evidence{}, err
+	}
+	return Evidence{Comparison: g.family(c), New: new, Bands: noise(bankOf(old), bankOf(new), seed), Host: host, Interleaved: Interleaved(old, new)}, nil
+}
+
+// family is c with nothing but the changes that a relative rule is about: the more tests
+// there are, the larger must an effect be, and what is not gated is no test.
+func (g Gate) family(c record.Comparison) record.Comparison {
+	c.Changes = slices.DeleteFunc(slices.Clone(c.Changes), func(x record.Change) bool {
+		return !slices.ContainsFunc(g.Rules, func(r Rule) bool { return r.Kind == Relative && r.covers(x.Row, x.Unit) })
+	})
+	direct(c.Changes, g.Alpha)
+	return c
+}
+
 // Hold holds every rule against the evidence. What it finds to FAIL by a
 // relative rule is a suspicion until a second measurement says so too: Confirm.
 func (g Gate) Hold(e Evidence) []record.Finding {
@@ -109,7 +130,8 @@ func Unconfirmed(findings []record.Finding) []record.Finding {
 }
 
 // Confirm lets a FAIL of the first measurement stand only where the second found
-// it as well.
+// it as well. A second one that could conclude nothing confirms nothing and clears
+// nothing.
 func Confirm(first, second []record.Finding) []record.Finding {
 	out := slices.Clone(first)
 	for i, f := range out {
@@ -120,6 +142,8 @@ func Confirm(first, second []record.Finding) []record.Finding {
 		switch {
 		case again < 0:
 			out[i].Verdict, out[i].Reasons = record.NotMeasured, append(slices.Clone(f.Reasons), "the second measurement does not have it")
+		case second[again].Verdict == record.Inconclusive || second[again].Verdict == record.NotMeasured:
+			out[i].Verdict, out[i].Reasons = second[again].Verdict, append(slices.Clone(f.Reasons), second[again].Reasons...)
 		case second[again].Verdict != record.Fail:
 			out[i].Verdict = record.Pass
 			out[i].Reasons = append(slices.Clone(f.Reasons), fmt.Sprintf("not confirmed: %.4g at first, %.4g again", f.Value, second[again].Value))

@@ -135,19 +135,19 @@ func TestConfirm(t *testing.T) {
 	f := func(row, verdict string) record.Finding {
 		return record.Finding{Rule: "r", Row: row, Unit: "u", Verdict: verdict}
 	}
-	first := []record.Finding{f("a", record.Fail), f("b", record.Fail), f("c", record.Fail), f("d", record.Pass)}
-	got := Confirm(first, []record.Finding{f("a", record.Fail), f("b", record.Pass), f("d", record.Fail)})
+	first := []record.Finding{f("a", record.Fail), f("b", record.Fail), f("c", record.Fail), f("d", record.Pass), f("e", record.Fail)}
+	got := Confirm(first, []record.Finding{f("a", record.Fail), f("b", record.Pass), f("d", record.Fail), f("e", record.Inconclusive)})
 	var verdicts []string
 	for _, x := range got {
 		verdicts = append(verdicts, x.Verdict)
 	}
-	if want := []string{record.Fail, record.Pass, record.NotMeasured, record.Pass}; !slices.Equal(verdicts, want) {
+	if want := []string{record.Fail, record.Pass, record.NotMeasured, record.Pass, record.Inconclusive}; !slices.Equal(verdicts, want) {
 		t.Errorf("%q, want %q", verdicts, want)
 	}
 	if first[1].Verdict != record.Fail {
 		t.Error("the first findings were written to")
 	}
-	if rows := Suspects(first); !slices.Equal(rows, []string{"a", "b", "c"}) {
+	if rows := Suspects(first); !slices.Equal(rows, []string{"a", "b", "c", "e"}) {
 		t.Errorf("suspects %q", rows)
 	}
 }
@@ -199,57 +199,106 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// noisy is a bank of rows with block-to-block and trial-to-trial noise; factor
-// slows the first row down.
+// noisy is a bank of rows whose runs scatter by one percent; factor slows the
+// first row down. Multiples of floors, far noisier, stand beside them.
 func noisy(seed uint64, factor float64) Bank {
 	r := rand.New(rand.NewPCG(seed, 3))
 	var bank Bank
 	for row := range 8 {
 		b := BankRow{Cell: Cell{string(rune('A'+row)) + "-1", "ns/op"}}
+		over := BankRow{Cell: Cell{b.Row, XFloor}}
 		center := 10.0
 		if row == 0 {
 			center *= factor
 		}
 		for range 60 {
-			shift := 1 + 0.01*r.NormFloat64()
-			var block []float64
-			for range 2 {
-				block = append(block, center*shift*(1+0.005*r.NormFloat64()))
-			}
-			b.Blocks = append(b.Blocks, block)
+			b.Runs = append(b.Runs, center*(1+0.01*r.NormFloat64()))
+			over.Runs = append(over.Runs, 3*(1+0.2*r.Float64()))
 		}
-		bank = append(bank, b)
+		bank = append(bank, b, over)
 	}
 	return bank
 }
 
 // On rows with a percent of noise the gate is silent about nothing and finds ten
-// percent; without the threshold and the band it would cry wolf over two.
+// percent; without the threshold it would cry wolf over two.
 func TestDrill(t *testing.T) {
 	base := noisy(1, 1)
-	d := Drill{Gate: DefaultGate(), Bands: base.Noise(10, 1), Blocks: 10, Trials: 100, Seed: 1}
-	still, err := d.Run(base, base)
+	d := Drill{Gate: DefaultGate(), Runs: 10, Trials: 100, Seed: 1}
+	still, err := d.Run(base, base, "")
 	if err != nil || still.Hits > 1 {
 		t.Errorf("%d false alarms in %d (%v)", still.Hits, still.Of, err)
 	}
-	slow, err := d.Run(base, noisy(2, 1.10))
+	slow, err := d.Run(base, base.With("A-1", noisy(2, 1.10)), "A-1")
 	if err != nil || slow.Low < 0.9 {
 		t.Errorf("10 %% is found %d times in %d (%v)", slow.Hits, slow.Of, err)
 	}
+	if other, err := d.Run(base, noisy(2, 1.10), "B-1"); err != nil || other.Hits > 1 {
+		t.Errorf("10 %% in another row is found %d times in %d (%v)", other.Hits, other.Of, err)
+	}
 	eager := d
-	eager.Bands, eager.Gate.Rules = nil, parsed(t, "ns/op +0.0001 %").Rules
-	if small, err := d.Run(base, noisy(2, 1.02)); err != nil || small.Hits > 1 {
+	eager.Gate.Rules = parsed(t, "ns/op +0.0001 %").Rules
+	if small, err := d.Run(base, noisy(2, 1.02), ""); err != nil || small.Hits > 1 {
 		t.Errorf("2 %%, which is allowed, is found %d times in %d (%v)", small.Hits, small.Of, err)
 	}
-	if wolf, err := eager.Run(base, noisy(2, 1.02)); err != nil || wolf.Hits < 50 {
-		t.Errorf("without threshold and band only %d alarms in %d (%v): the test shows nothing", wolf.Hits, wolf.Of, err)
+	if wolf, err := eager.Run(base, noisy(2, 1.02), ""); err != nil || wolf.Hits < 50 {
+		t.Errorf("without threshold only %d alarms in %d (%v): the test shows nothing", wolf.Hits, wolf.Of, err)
 	}
-	for name, bad := range map[string]Bank{"no rows": nil, "other rows": {{Cell: Cell{"Z", "z"}}}, "few blocks": {{Cell: base[0].Cell, Blocks: base[0].Blocks[:3]}}} {
-		if _, err := d.Run(bad, bad); err == nil && name != "other rows" {
+	for name, bad := range map[string]Bank{"no rows": nil, "other rows": {{Cell: Cell{"Z", "z"}}}, "few runs": {{Cell: base[0].Cell, Runs: base[0].Runs[:3]}}} {
+		if _, err := d.Run(bad, bad, ""); err == nil && name != "other rows" {
 			t.Errorf("%s: no error", name)
 		}
-		if _, err := d.Run(base, bad); err == nil {
+		if _, err := d.Run(base, bad, ""); err == nil {
 			t.Errorf("%s against rows: no error", name)
 		}
+	}
+}
+
+// The band of a row is what its median moves by when nothing has changed: 95 of
+// 100 pairs of sides lie within it, give or take what ten runs can tell.
+func TestNoiseBand(t *testing.T) {
+	const pairs = 400
+	r := rand.New(rand.NewPCG(9, 9))
+	runs := func() (b Bank) {
+		row := BankRow{Cell: Cell{"A-1", "ns/op"}}
+		for range 10 {
+			row.Runs = append(row.Runs, 10*(1+0.02*r.NormFloat64()))
+		}
+		return Bank{row}
+	}
+	within := 0
+	for seed := range uint64(pairs) {
+		old, new := runs(), runs()
+		band := noise(old, new, seed)[old[0].Cell]
+		if moved := math.Abs(math.Log(median(new[0].Runs) / median(old[0].Runs))); moved <= band {
+			within++
+		}
+	}
+	if share := float64(within) / pairs; share < 0.9 {
+		t.Errorf("%.3f of the pairs within their band", share)
+	}
+	if len(Bank{{Cell: Cell{"A-1", "ns/op"}, Runs: []float64{1}}}.Noise(1)) != 0 {
+		t.Error("one run has a band")
+	}
+}
+
+// What is not gated does not make the family larger: a row that changed is found
+// among a hundred that no rule is about.
+func TestFamilyIsWhatIsGated(t *testing.T) {
+	old, new := side(), side()
+	for i := range uint64(100) {
+		name := "Other" + string(rune('A'+i%26)) + string(rune('A'+i/26)) + "-1"
+		old.Add(Sample{Row: name, Unit: "events/s", Values: drawn(2*i, 6, 5)})
+		new.Add(Sample{Row: name, Unit: "events/s", Values: drawn(2*i+1, 6, 5)})
+	}
+	old.Add(Sample{Row: "A-1", Unit: "ns/op", Values: drawn(1000, 6, 10)})
+	new.Add(Sample{Row: "A-1", Unit: "ns/op", Values: drawn(1001, 6, 12)})
+	g := parsed(t, "ns/op +5 %")
+	e, err := g.Evidence(old, new, fit, 1)
+	if err != nil || len(e.Comparison.Changes) != 1 {
+		t.Fatalf("%d tests, %v", len(e.Comparison.Changes), err)
+	}
+	if f := g.Hold(e); f[0].Verdict != record.Fail || f[0].Band == 0 {
+		t.Errorf("%+v", f)
 	}
 }
