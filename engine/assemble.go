@@ -1,23 +1,17 @@
 package engine
 
 import (
-	"fmt"
-	"math/bits"
 	"slices"
 	"time"
 
 	"eventstreamcore/engine/bus"
-	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/dispatch"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
-	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/process"
-	"eventstreamcore/engine/queue"
 	"eventstreamcore/engine/store"
-	"eventstreamcore/engine/wire"
 )
 
 // keeper is what the engine asks of its log, beyond what stages do with it.
@@ -64,7 +58,7 @@ func (e *Engine) assemble(commits func() (process.Log, duty.Worker)) (err error)
 			e.bells[s] = bell
 		}
 	}
-	if e.arena, err = memory.NewArena(e.ways()*e.cfg.Pool.Bytes() + e.house()); err != nil {
+	if e.arena, err = memory.NewArena(e.cfg.ways()*e.cfg.Pool.Bytes() + e.house()); err != nil {
 		return err
 	}
 	e.bus = bus.New(e.cfg.Lanes, e.cfg.Overflow[:]...)
@@ -75,7 +69,7 @@ func (e *Engine) assemble(commits func() (process.Log, duty.Worker)) (err error)
 	}
 	e.workers = map[Stage][]duty.Worker{}
 	d := dispatch.New(e.bus)
-	if err := e.assembleIngest(d); err != nil {
+	if err := e.assembleInputs(d); err != nil {
 		return err
 	}
 	e.slots.Pools = e.pools
@@ -86,101 +80,6 @@ func (e *Engine) assemble(commits func() (process.Log, duty.Worker)) (err error)
 	e.workers[Dispatch] = []duty.Worker{d, e.controller}
 	return nil
 }
-
-// ways is how many ways in there are, each with a pool of its own.
-func (e *Engine) ways() (n int) {
-	n = e.cfg.Publishers + len(e.cfg.Feeds)
-	if e.cfg.TCP.Address != "" || n == 0 {
-		n++
-	}
-	return n
-}
-
-// house is the memory for what the engine makes itself.
-func (e *Engine) house() int {
-	if e.cfg.Windows.Span == 0 {
-		return 0
-	}
-	classes := houseClasses()
-	return classes.Bytes()
-}
-
-func (e *Engine) assembleIngest(d *dispatch.Dispatcher) (err error) {
-	numbers := ingest.NewNumbers(e.Recovery.Last)
-	e.askers.Mode = wire.Mode(e.cfg.Log.Mode)
-	open := func(origin event.Origin) (*ingest.Intake, error) {
-		intake, lane, err := e.openIntake(numbers, e.cfg.Pool)
-		d.Add(lane, bus.Lossy(origin))
-		return intake, err
-	}
-	if e.cfg.TCP.Address != "" {
-		pool := len(e.pools)
-		intake, err := open(event.FromTCP)
-		if err != nil {
-			return err
-		}
-		if e.tcp, err = ingest.Listen(e.cfg.TCP, intake); err != nil {
-			return err
-		}
-		e.tcp.Orders = &e.orders
-		if err := e.tcp.Answers(0, e.askers.Open(pool, ingest.Questions, e.bells[Ingest])); err != nil {
-			return err
-		}
-		for _, w := range e.tcp.Workers {
-			e.workers[Ingest] = append(e.workers[Ingest], w)
-		}
-	}
-	for _, feed := range e.cfg.Feeds {
-		intake, err := open(event.FromPlugin)
-		if err != nil {
-			return err
-		}
-		e.workers[Ingest] = append(e.workers[Ingest], feed(ingest.NewPublisher(intake, event.FromPlugin)))
-	}
-	for range e.cfg.Publishers {
-		intake, err := open(event.FromInternal)
-		if err != nil {
-			return err
-		}
-		e.publishers <- ingest.NewPublisher(intake, event.FromInternal)
-	}
-	if e.cfg.Windows.Span == 0 {
-		return nil
-	}
-	intake, lane, err := e.openIntake(numbers, houseClasses())
-	if err != nil {
-		return err
-	}
-	d.Add(lane, false)
-	e.results, e.made = ingest.NewPublisher(intake, event.FromPlugin), intake
-	return nil
-}
-
-// openIntake makes one way in: a pool, its return queue, and a lane to the
-// dispatcher as deep as the widest lane behind it.
-func (e *Engine) openIntake(numbers *ingest.Numbers, classes memory.Classes) (*ingest.Intake, *bus.Lane, error) {
-	home := queue.NewMPSC(make([]event.Ref, 1<<bits.Len(uint(classes.Slots()-1))))
-	pool, err := memory.NewPool(e.arena, len(e.pools), e.cfg.Plan.node(), classes, home)
-	if err != nil {
-		return nil, nil, err
-	}
-	wall, err := cpu.NewTimeline(e.cfg.Clock, cpu.Realtime)
-	if err != nil {
-		return nil, nil, err
-	}
-	lane := &bus.Lane{Queue: queue.NewMPSC(make([]event.Ref, ingestDepth)), Bell: e.bells[Dispatch]}
-	intake, err := ingest.NewIntake(pool, lane, wall, numbers)
-	if err != nil {
-		return nil, nil, fmt.Errorf("pool classes: %w", err)
-	}
-	intake.Topics = e.cfg.Topics
-	e.pools, e.intakes = append(e.pools, pool), append(e.intakes, intake)
-	return intake, lane, nil
-}
-
-// ingestDepth is how many events may wait for the dispatcher: a few batches of
-// every stage, so that pressure reaches the sender soon.
-const ingestDepth = 4096
 
 func (e *Engine) assembleBehindBus(commits func() (process.Log, duty.Worker)) {
 	for lane, stage := range [event.Lanes]Stage{Realtime, Transactional, Batch} {
@@ -224,7 +123,7 @@ func (e *Engine) start() error {
 		}
 		e.threads = append([]*duty.Thread{thread}, e.threads...)
 	}
-	return nil
+	return e.startFiles()
 }
 
 // nap bounds the sleep of the thread that syncs by the clock; 0 leaves it to the

@@ -13,8 +13,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"eventstreamcore/engine/bus"
@@ -27,21 +27,17 @@ import (
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/store"
-	"eventstreamcore/engine/topic"
 )
 
 // Config is what an engine is made of. Default fills everything but the folder.
 type Config struct {
-	Log store.Config  // the folder of segments, their size, and when they are synced
-	TCP ingest.Config // where to take frames, and what a client may do; without Address nowhere
+	Log store.Config // the folder of segments, their size, and when they are synced
+
+	Inputs
 
 	Plan  Plan
 	Pool  memory.Classes // slots for each way in; too few hold senders back early
 	Lanes bus.Depths     // events in each lane; too few hold senders back early, or drop
-
-	// Topics is the table in force, or nil for none. Whoever holds the pointer may
-	// put another table in at any time.
-	Topics *atomic.Pointer[topic.Table]
 
 	Pressure
 	Processing
@@ -50,11 +46,6 @@ type Config struct {
 	// advance while the engine runs. Nil, or a log in mode os: a frame that asks for
 	// it is answered unavailable.
 	Replicated *process.Watermark
-
-	// Publishers is how many goroutines may publish at once, each with a pool of
-	// its own (81 MiB by default): 0 to 32, default 1, which Publish uses.
-	Publishers int
-	Feeds      []Feed
 
 	// Drain bounds how long Run goes on after it was told to stop, for what was
 	// already taken in: default 2 s.
@@ -66,38 +57,27 @@ type Config struct {
 	Logger *slog.Logger   // default slog.Default
 }
 
-// Feed makes a worker that runs on the ingest thread and publishes from there:
-// a source of events that polls, as TCP does.
-type Feed func(*ingest.Publisher) duty.Worker
-
 // Default is an engine that keeps its log in dir, on one thread that the kernel
 // may place.
 func Default(dir string) Config {
 	return Config{
 		Log:        store.Default(dir),
-		TCP:        ingest.Default("", cpu.Clock{}),
+		Inputs:     defaultInputs(),
 		Plan:       Fused(duty.Unpinned, duty.Park),
 		Pool:       memory.DefaultClasses(),
 		Lanes:      bus.DefaultDepths(),
 		Pressure:   defaultPressure(),
 		Processing: defaultProcessing(),
-		Publishers: 1,
 		Drain:      2 * time.Second,
 	}
 }
 
-// publishersMax leaves room in a Ref's pool number for TCP workers and feeds.
-const publishersMax = 32
-
 // Validate says what is out of range, or returns nil.
 func (c Config) Validate() error {
-	if c.Publishers < 0 || c.Publishers > publishersMax {
-		return fmt.Errorf("publishers: %d must be 0 to %d", c.Publishers, publishersMax)
-	}
 	if c.Drain <= 0 || c.Drain > time.Minute {
 		return fmt.Errorf("drain time: %v must be above 0 and at most 1m", c.Drain)
 	}
-	return errors.Join(c.Log.Validate(), c.Plan.Validate(), c.Pool.Validate(), c.Lanes.Validate(), c.Pressure.validate(), c.Processing.validate())
+	return errors.Join(c.Log.Validate(), c.Inputs.validate(), c.Plan.Validate(), c.Pool.Validate(), c.Lanes.Validate(), c.Pressure.validate(), c.Processing.validate())
 }
 
 // Engine is a running, or runnable, engine.
@@ -112,6 +92,8 @@ type Engine struct {
 	pools      []*memory.Pool
 	intakes    []*ingest.Intake
 	tcp        *ingest.TCP
+	udp        netip.AddrPort // where datagrams are really taken
+	files      []*ingest.File
 	slots      *bus.Slots
 	letters    *bus.DeadLetters
 	chutes     []*bus.Chute
@@ -240,9 +222,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case failure = <-e.failed:
 	}
-	if e.tcp != nil {
-		e.tcp.Stop()
-	}
+	e.stopInputs()
 	return errors.Join(failure, e.drain(), e.stop())
 }
 
@@ -275,7 +255,7 @@ func (e *Engine) drain() error {
 	for {
 		e.flushOwn()
 		left := e.Stats().InFlight()
-		settled := left == 0 && (e.tcp == nil || e.tcp.Drained()) && e.resulted()
+		settled := left == 0 && e.drained() && e.resulted()
 		switch {
 		case settled && (e.tcp == nil || e.tcp.Answered()):
 			return nil
@@ -286,17 +266,6 @@ func (e *Engine) drain() error {
 			return nil
 		default:
 			return &UndrainedError{Left: left, Took: e.cfg.Drain}
-		}
-	}
-}
-
-// flushOwn hands over what Publish was told it had taken, and the lane had no
-// room for then.
-func (e *Engine) flushOwn() {
-	if e.publishing.TryLock() {
-		defer e.publishing.Unlock()
-		if e.own != nil {
-			e.own.Flush()
 		}
 	}
 }
@@ -317,9 +286,7 @@ func (e *Engine) stop() (err error) {
 		for _, t := range e.threads {
 			t.Stop()
 		}
-		if e.tcp != nil {
-			err = e.tcp.Close()
-		}
+		err = e.closeInputs()
 		if e.log != nil {
 			err = errors.Join(err, e.log.Close())
 		}

@@ -40,7 +40,6 @@ type Stats struct {
 	DedupHeld time.Duration        // how long ids are really remembered
 	Missed    [event.Lanes]uint64  // events later than their lane's SLA,
 	Queued    [event.Lanes]uint64  // of those, the ones that were so before they were taken up
-	Depth     [event.Lanes]int     // events that wait in each lane
 }
 
 // Settled is how many events have met their fate.
@@ -57,7 +56,6 @@ func (e *Engine) Stats() (s Stats) {
 	s.Written, s.Durable = e.log.Written(), e.log.Durable()
 	for i, p := range e.processors {
 		s.Missed[i], s.Queued[i] = p.Meter.Missed.Load(), p.Meter.Queued.Load()
-		s.Depth[i] = e.bus.Routed[i].Len()
 	}
 	s.Retried, s.Crowded, s.DedupHeld = e.transact.Retried.Load(), e.transact.Crowded.Load(), e.seen.Held()
 	e.arrivals(&s)

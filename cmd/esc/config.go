@@ -17,6 +17,8 @@ import (
 	"eventstreamcore/engine/admin"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/duty"
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/process"
 )
 
@@ -31,12 +33,13 @@ type settings struct {
 	alerts       alerts
 	tokenFile    string
 	admin        admin.Config
+	file         ingest.Input  // without a path there is none
 	engine       engine.Config // but for its folder, plan and logger
 }
 
 // newSettings is what holds when nothing is told.
 func newSettings() *settings {
-	s := &settings{plan: "fused", alerts: alerts{log: true}, engine: engine.Default("")}
+	s := &settings{plan: "fused", alerts: alerts{log: true}, engine: engine.Default(""), file: ingest.Input{Priority: event.Medium, Follow: true}}
 	s.engine.TCP.Address, s.engine.Publishers = "127.0.0.1:9000", 0
 	return s
 }
@@ -103,6 +106,9 @@ func (s *settings) validate() error {
 	}
 	if _, err := s.threads(); err != nil {
 		return together{err}
+	}
+	if s.file.Path == "" && s.file.Topic != "" {
+		return together{errors.New("file.topic is set and file.path is empty: name the file (--file)")}
 	}
 	return nil
 }

@@ -59,6 +59,8 @@ func TestEveryOptionActs(t *testing.T) {
 		"tcp.tokens_file": "t", "tcp.tls_cert": "", "tcp.tls_key": "", "tcp.tls_client_ca": "", "tcp.cap": "LOW", "tcp.trust_intended": "true",
 		"tcp.unread": "7KiB", "tcp.unreading": "7s", "tcp.handshake": "7s", "tcp.handshakes": "7", "tcp.in_flight": "7MiB",
 		"tcp.connections": "7", "tcp.per_address": "7", "tcp.first_frame": "7s", "tcp.completion": "7s", "tcp.silence": "7s",
+		"udp.addr": "127.0.0.1:9", "udp.cap": "LOW", "udp.buffer": "7MiB",
+		"file.path": "f", "file.topic": "", "file.priority": "LOW", "file.follow": "false", "file.at_end": "true",
 		"threads.plan": "split", "threads.cpus": "[1]", "threads.idle": "spin", "threads.node": "0",
 		"log.mode": "os", "log.interval": "7ms", "log.segment": "2MiB", "log.group_events": "7", "log.group_bytes": "8KiB",
 		"log.retain_bytes": "7GiB", "log.retain_age": "7h", "log.check_bytes": "7", "log.scrub_rate": "1MiB",

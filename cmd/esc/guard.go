@@ -26,7 +26,7 @@ func (s *settings) clientOptions() []option {
 	l := &tcp.Limits
 	return []option{
 		{key: "tcp.addr", flag: "addr", value: address(&tcp.Address), usage: "TCP address for frames, HOST:PORT"},
-		{key: "tcp.insecure", flag: "insecure", value: truth(&tcp.Insecure), usage: "listen off loopback without TLS and tokens, where anyone may then publish"},
+		{key: "tcp.insecure", flag: "insecure", value: truth(&tcp.Insecure), usage: "listen off loopback without TLS and tokens, and for datagrams, where anyone may then publish"},
 		{key: "tcp.tokens_file", flag: "tokens-file", value: text(&s.guard.tokens), usage: "file of who may publish, lines of NAME PRIORITY SECRET: PRIORITY is the highest that may be claimed; empty: everyone"},
 		{key: "tcp.tls_cert", flag: "tls-cert", value: text(&s.guard.cert), usage: "file of the certificate chain (PEM), for TLS 1.3; empty: plain TCP"},
 		{key: "tcp.tls_key", flag: "tls-key", value: text(&s.guard.key), usage: "file of its key (PEM)"},

@@ -43,7 +43,7 @@ func (s *settings) options() []option {
 		{key: "data", flag: "data", value: text(&s.data), usage: "folder for the log and the dead letters (required)"},
 		{key: "topics", flag: "topics", value: text(&s.topics), usage: "file of topic:PRIORITY lines, read again on SIGHUP; empty: frames keep their priorities"},
 		{key: "drain", flag: "drain", value: span(&e.Drain), usage: "how long to store what was taken in after the signal to stop: above 0 to 1m"},
-	}, s.clientOptions(), []option{
+	}, s.clientOptions(), s.inputOptions(), []option{
 		{key: "threads.plan", flag: "plan", value: choice(&s.plan, asPlan, same), usage: "fused: all stages on one thread; split: ingest and dispatch on one, the rest on another"},
 		{key: "threads.cpus", flag: "cpus", value: field[[]int]{&s.cpus, asCPUs, cpuList, "cpus"}, usage: "CPUs to pin the plan's threads to, as 1 or 0,1; empty: the kernel places them"},
 		{key: "threads.idle", flag: "idle", value: choice(&s.idle, duty.ParseIdle, duty.Idle.String), usage: "when idle: park (no CPU), or spin (lowest latency, a whole CPU for each thread)"},
@@ -64,6 +64,21 @@ func (s *settings) options() []option {
 		{key: "pool.slots_64kib", value: count(&e.Pool[2].Count), usage: "of up to 64 KiB"},
 		{key: "pool.slots_1mib", value: count(&e.Pool[3].Count), usage: "of up to a whole frame, 1 MiB"},
 	}, s.pressureOptions(), s.windowOptions(), s.alertOptions(), s.adminOptions())
+}
+
+// inputOptions are those of the ways in beside TCP.
+func (s *settings) inputOptions() []option {
+	udp, file := &s.engine.UDP, &s.file
+	return []option{
+		{key: "udp.addr", flag: "udp", value: address(&udp.Address), usage: "UDP address for frames, one a datagram, HOST:PORT; empty: none. Datagrams are lost when the engine has no room, and nobody is told"},
+		{key: "udp.cap", value: choice(&udp.Cap, event.ParsePriority, event.Priority.String), usage: "highest priority that a datagram may claim: BATCH, LOW, MEDIUM, HIGH or CRITICAL"},
+		{key: "udp.buffer", value: size(&udp.Buffer), usage: "the kernel's buffer, which rides out pauses: 4KiB to 1GiB, as far as net.core.rmem_max lets it"},
+		{key: "file.path", flag: "file", value: text(&file.Path), usage: "file to take events from: frames, or lines if there is a topic for them; empty: none. A restart takes all of it again"},
+		{key: "file.topic", flag: "file-topic", value: text(&file.Topic), usage: "topic of the file's lines; empty: it holds frames"},
+		{key: "file.priority", value: choice(&file.Priority, event.ParsePriority, event.Priority.String), usage: "priority of the file's lines"},
+		{key: "file.follow", value: truth(&file.Follow), usage: "go on where the file grows, is truncated, or is replaced by another of its name"},
+		{key: "file.at_end", value: truth(&file.AtEnd), usage: "begin with what is written from now on"},
+	}
 }
 
 // pressureOptions are those of lanes, and of what happens when they fill up.

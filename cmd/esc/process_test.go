@@ -266,3 +266,29 @@ func TestExitCodes(t *testing.T) {
 		})
 	}
 }
+
+// TestServeTakesDatagrams that esc load sends by UDP, few enough for the kernel's
+// buffer: all are stored.
+func TestServeTakesDatagrams(t *testing.T) {
+	data := t.TempDir()
+	p := serveProcess(t, data, "--udp", "127.0.0.1:0")
+	udp := regexp.MustCompile(`msg=listening addr=\S+ udp=(\S+)`).FindStringSubmatch(p.messages())
+	if udp == nil {
+		t.Fatalf("no UDP address: %s", p.messages())
+	}
+	spec := drive.Default(udp[1])
+	report := loadProcess(t, spec, "--udp", "--rate", "5000", "--count", "1000")
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		stat, err := store.Verify(store.EventsDir(data))
+		if err == nil && stat.Records == report.Sent {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d sent, %+v, %v", report.Sent, stat, err)
+		}
+	}
+	if code, _ := p.terminate(t); code != 0 || !strings.Contains(p.stdout.String(), "received 1000 events, stored 1000, left 0") {
+		t.Errorf("exit code %d: %s", code, p.stdout.String())
+	}
+	compareLog(t, data, spec, report.Sent)
+}

@@ -18,6 +18,7 @@ import (
 	"eventstreamcore/engine/admin"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/store"
 	"eventstreamcore/engine/topic"
 )
@@ -70,6 +71,10 @@ func (s *settings) config(messages io.Writer) (cfg engine.Config, err error) {
 	}
 	cfg = s.engine
 	cfg.Log.Dir = store.EventsDir(s.data)
+	cfg.UDP.Insecure = cfg.TCP.Insecure
+	if s.file.Path != "" {
+		cfg.Files = []ingest.Input{s.file}
+	}
 	cfg.Logger = slog.New(slog.NewTextHandler(messages, nil))
 	cfg.Alerts = s.alerts.make(cfg.Logger)
 	if err := s.guard.apply(&cfg.TCP); err != nil {
@@ -110,7 +115,7 @@ func serve(c *cobra.Command, s *settings, warnings []string) error {
 		return err
 	}
 	// Last: whoever waits for this line may then send signals, too.
-	cfg.Logger.Info("listening", "addr", e.Addr(), "data", s.data, "plan", s.plan, "mode", cfg.Log.Mode.String(), "recovered", e.Recovery)
+	cfg.Logger.Info("listening", "addr", e.Addr(), "udp", e.DatagramAddr(), "data", s.data, "plan", s.plan, "mode", cfg.Log.Mode.String(), "recovered", e.Recovery)
 	began := time.Now()
 	err = runPlaced(c.Context(), e, cfg.Logger)
 	printServed(c.OutOrStdout(), e, time.Since(began))

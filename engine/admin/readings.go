@@ -48,6 +48,8 @@ func (s *Server) read(to func(metrics.Reading)) {
 	s.readOriginals(emit, now)
 	s.readFlow(emit, now)
 	s.readClients(emit)
+	s.readDatagrams(emit)
+	s.readFiles(emit)
 	s.readLanes(emit, now)
 	s.readThreads(emit, now)
 	s.readPlane(emit)
@@ -114,6 +116,38 @@ func (s *Server) readClients(emit sink) {
 	emit.count("esc_intended_untimely_total", "Trusted intended times that lay in the future or over 60 s back.", float64(c.Untimely))
 	for reason := wire.ReasonNone + 1; reason < wire.Reasons; reason++ {
 		emit.count("esc_frames_rejected_total", "Frames read and not taken in.", float64(c.Rejected[reason]), "reason", reason.String())
+	}
+}
+
+func (s *Server) readDatagrams(emit sink) {
+	if s.engine.DatagramAddr() == "" {
+		return
+	}
+	d := s.engine.Datagrams()
+	emit.count("esc_datagrams_received_total", "Datagrams that the engine received.", float64(d.Received))
+	emit.count("esc_datagrams_lost_total", "Datagrams that the kernel dropped, for want of room in the buffer of the port.", float64(d.Dropped))
+	const refused = "Datagrams received and not taken in: shorter than their frame (truncated), longer (trailing), no frame (malformed), of a priority over the cap (priority)."
+	for _, why := range []struct {
+		cause string
+		n     uint64
+	}{{"truncated", d.Truncated}, {"trailing", d.Trailing}, {"malformed", d.Malformed}, {"priority", d.Rejected}} {
+		emit.count("esc_datagrams_refused_total", refused, float64(why.n), "cause", why.cause)
+	}
+	emit.count("esc_datagram_ids_missing_total", "Ids that their producers' counters skipped, also if they came late.", float64(d.Missing))
+	emit.count("esc_datagram_ids_late_total", "Ids that came behind a higher one of their producer.", float64(d.Late))
+	emit.count("esc_datagram_producers_forgotten_total", "Producers forgotten because there are too many: their gaps are not seen.", float64(d.Untracked))
+}
+
+func (s *Server) readFiles(emit sink) {
+	for _, f := range s.engine.FileInputs() {
+		emit.count("esc_file_read_bytes_total", "Bytes read of the input file.", float64(f.Bytes), "path", f.Path)
+		emit.level("esc_file_failed", "1 once the input file could not be read on.", truth(f.Err != nil), "path", f.Path)
+		const damage = "What could not be taken from the input file: lines too long, and frames that its end cut short."
+		emit.count("esc_file_events_lost_total", damage, float64(f.TooLong), "path", f.Path, "cause", "too_long")
+		emit.count("esc_file_events_lost_total", damage, float64(f.Cut), "path", f.Path, "cause", "cut_short")
+		const turned = "Times that another file took the input's name, and that it was found shorter than what was read of it."
+		emit.count("esc_file_turns_total", turned, float64(f.Replaced), "path", f.Path, "how", "replaced")
+		emit.count("esc_file_turns_total", turned, float64(f.Truncated), "path", f.Path, "how", "truncated")
 	}
 }
 
