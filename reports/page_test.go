@@ -5,11 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -160,27 +163,130 @@ func TestHTMLInABrowser(t *testing.T) {
 	}
 }
 
-// A column sorts when its head is pressed: numbers by size, empty cells last.
-func TestHTMLSorts(t *testing.T) {
-	page := html(t, Loaded{Name: "a", Run: sampleRun()})
-	page = regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`).ReplaceAllString(page, "") // the press below is not the page's own
-	page = strings.Replace(page, "</body>", `<pre id="out"></pre><script>
-const heads = [...document.querySelectorAll("table")[0].tHead.rows[0].cells];
-const button = heads[2].querySelector("button");
-const column = () => [...document.querySelectorAll("table")[0].tBodies[0].rows].map((r) => r.cells[2].textContent).filter((s) => s).join(",");
-const state = () => heads[2].getAttribute("aria-sort") + ":" + column() + ";";
-button.click(); let out = state(); button.click(); out += state();
-document.getElementById("out").textContent = out;
-</script></body>`, 1)
+// asked runs a script in page, which must set out to what it found, and returns
+// that.
+func asked(t *testing.T, page, script string) string {
+	t.Helper()
+	page = regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`).ReplaceAllString(page, "") // the script is not the page's own
+	page = strings.Replace(page, "</body>", `<pre id="out"></pre><script>{let out = ""; `+script+`
+document.getElementById("out").textContent = out;}</script></body>`, 1)
 	dom, complaints := chromium(t, page)
 	if complaints != "" {
 		t.Errorf("the console says: %s", complaints)
 	}
-	want := []string{"ascending:5.21 ns,262 ns,56.4 us;", "descending:56.4 us,262 ns,5.21 ns;"}
-	for _, w := range want {
-		if !strings.Contains(dom, w) {
-			i := max(strings.Index(dom, `<pre id="out">`), 0)
-			t.Errorf("no %s in %.200s", w, dom[i:])
+	_, out, _ := strings.Cut(dom, `<pre id="out">`)
+	out, _, _ = strings.Cut(out, "</pre>")
+	return out
+}
+
+// A column sorts when its head is pressed: numbers by size, empty cells last.
+func TestHTMLSorts(t *testing.T) {
+	out := asked(t, html(t, Loaded{Name: "a", Run: sampleRun()}), `
+const heads = [...document.querySelectorAll("table")[0].tHead.rows[0].cells];
+const button = heads[2].querySelector("button");
+const column = () => [...document.querySelectorAll("table")[0].tBodies[0].rows].map((r) => r.cells[2].textContent).filter((s) => s).join(",");
+const state = () => heads[2].getAttribute("aria-sort") + ":" + column() + ";";
+button.click(); out = state(); button.click(); out += state();`)
+	if want := "ascending:5.21 ns,262 ns,56.4 us;descending:56.4 us,262 ns,5.21 ns;"; out != want {
+		t.Errorf("%q, want %q", out, want)
+	}
+}
+
+// clippings finds text that leaves its figure, and a page wider than its window.
+const clippings = `
+for (const svg of document.querySelectorAll("svg")) {
+  const box = svg.getBoundingClientRect();
+  for (const text of svg.querySelectorAll("text")) {
+    const r = text.getBoundingClientRect();
+    if (r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1 || r.bottom > box.bottom + 1)
+      out += svg.querySelector("title").textContent + ": " + text.textContent + ";";
+  }
+}
+if (document.documentElement.scrollWidth > innerWidth) out += "the page is " + document.documentElement.scrollWidth + " wide in " + innerWidth + ";";`
+
+// Nothing is clipped, whatever names and values are drawn.
+func TestHTMLClipsNothing(t *testing.T) {
+	run := richRun()
+	run.Rows[2].Params[0].Value = strings.Repeat("long", 40)
+	run.Rows[2].Distributions[0].Name = strings.Repeat("name", 30)
+	run.Rows[2].Waterfalls[0].Spans = append(run.Rows[2].Waterfalls[0].Spans, record.Span{Stage: strings.Repeat("stage", 12), Kind: record.Wait, Ns: 16_932_123}, record.Span{Stage: "last", Kind: record.Work, Ns: 1})
+	run.Strips[0].Gaps[0].Cause = strings.Repeat("cause ", 30)
+	faster := slower(run, 0.5)
+	if out := asked(t, html(t, Loaded{Name: "a", Run: run}, Loaded{Name: "b", Run: richRun()}, Loaded{Name: "c", Run: faster}), clippings); out != "" {
+		t.Error(out)
+	}
+	broken := strings.Replace(html(t, Loaded{Name: "a", Run: richRun()}), "<text x=\"", "<text x=\"9", 1)
+	if asked(t, broken, clippings) == "" {
+		t.Error("text beyond the edge of its figure is not found")
+	}
+}
+
+// palette is the colours of a page by name, of one mode.
+func palette(t *testing.T, style string) map[string]float64 {
+	t.Helper()
+	luminances := map[string]float64{}
+	for _, m := range regexp.MustCompile(`--([a-z0-9-]+):#([0-9a-fA-F]{6}|[0-9a-fA-F]{3})\b`).FindAllStringSubmatch(style, -1) {
+		hex := m[2]
+		if len(hex) == 3 {
+			hex = string([]byte{hex[0], hex[0], hex[1], hex[1], hex[2], hex[2]})
+		}
+		luminance := 0.0
+		for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+			v, err := strconv.ParseUint(hex[2*i:2*i+2], 16, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := float64(v) / 255
+			if c <= 0.04045 {
+				c /= 12.92
+			} else {
+				c = math.Pow((c+0.055)/1.055, 2.4)
+			}
+			luminance += weight * c
+		}
+		luminances[m[1]] = luminance
+	}
+	return luminances
+}
+
+// Contrast is what WCAG 2.2 asks for at AA, in both modes and on paper: 4.5 for
+// text, 3 for what is drawn. Of Okabe and Ito's colours two have less on white:
+// they come last, and dash and mark tell them as well.
+func TestHTMLContrast(t *testing.T) {
+	style := regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindStringSubmatch(html(t, Loaded{Name: "a", Run: sampleRun()}))[1]
+	blocks := map[string]string{"light": "", "dark": "", "print": ""}
+	for _, m := range regexp.MustCompile(`(?s)(@media [^{]*\{)?:root\{([^}]*)\}`).FindAllStringSubmatch(style, -1) {
+		switch {
+		case strings.Contains(m[1], "dark"):
+			blocks["dark"] += m[2]
+		case strings.Contains(m[1], "print"):
+			blocks["print"] += m[2]
+		default:
+			blocks["light"] += m[2]
+		}
+	}
+	for mode, text := range blocks {
+		light := palette(t, blocks["light"])
+		maps.Copy(light, palette(t, text))
+		for _, c := range []struct {
+			least float64
+			on    []string
+			names string
+		}{
+			{4.5, []string{"bg", "band"}, "fg soft link good bad wary"},
+			{4.5, []string{"esc-paper"}, "esc-ink"},
+			{3, []string{"esc-paper"}, "esc-target esc-floor esc-s0 esc-s1 esc-s2 esc-s3 esc-s4"},
+			{2.2, []string{"esc-paper"}, "esc-s5 esc-s6"},
+		} {
+			for name := range strings.FieldsSeq(c.names) {
+				for _, on := range c.on {
+					fore, ok := light[name]
+					back, okBack := light[on]
+					if got := (max(fore, back) + 0.05) / (min(fore, back) + 0.05); !ok || !okBack || got < c.least {
+						t.Errorf("%s: %s on %s has a contrast of %.2f, want %.1f", mode, name, on, got, c.least)
+					}
+				}
+			}
 		}
 	}
 }

@@ -85,8 +85,19 @@ func face(size vg.Length) font.Font {
 	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
 }
 
-// draw lays the title, the legend and the plot out on c.
-func (f *Figure) draw(c vg.CanvasSizer) {
+// draw lays the title, the legend and the plot out on c. What the library cannot
+// place, figures of 300 digits say, it panics at with a word: here it is an error
+// of whoever brought them.
+func (f *Figure) draw(c vg.CanvasSizer) (err error) {
+	defer func() {
+		switch why := recover().(type) {
+		case nil:
+		case string:
+			err = fmt.Errorf("drawing %s: %s", f.Title, why)
+		default:
+			panic(why)
+		}
+	}()
 	whole := draw.New(c)
 	whole.SetColor(paper)
 	whole.Fill(whole.Rectangle.Path())
@@ -99,6 +110,7 @@ func (f *Figure) draw(c vg.CanvasSizer) {
 	}
 	y = f.legend(inner, y)
 	f.plot.Draw(draw.Crop(inner, 0, 0, 0, y-inner.Max.Y))
+	return nil
 }
 
 // titleLines is the title in lines that fit the figure, cut where a name has
@@ -214,7 +226,9 @@ const pngDPI = 144
 // PNG writes the figure in its light colours.
 func (f *Figure) PNG(w io.Writer) error {
 	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, f.tall()), vgimg.UseDPI(pngDPI))}
-	f.draw(c)
+	if err := f.draw(c); err != nil {
+		return err
+	}
 	if _, err := c.WriteTo(w); err != nil {
 		return fmt.Errorf("drawing %s: %w", f.Title, err)
 	}
@@ -223,7 +237,9 @@ func (f *Figure) PNG(w io.Writer) error {
 
 func (f *Figure) render() (string, error) {
 	c := vgsvg.New(width, f.tall())
-	f.draw(c)
+	if err := f.draw(c); err != nil {
+		return "", err
+	}
 	text, err := rendered(c)
 	if err != nil {
 		return "", fmt.Errorf("drawing %s: %w", f.Title, err)

@@ -35,7 +35,7 @@ func document(f *Figure, drawn string, alone bool) string {
 		theme = "<style>" + Theme() + "</style>\n"
 	}
 	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %g %g\" width=\"%g\" height=\"%g\" role=\"img\" font-family=\"%s\">\n<title>%s</title>\n<desc>%s</desc>\n%s%s",
-		width.Points(), f.height.Points(), width.Points(), f.height.Points(), fonts,
+		width.Points(), f.tall().Points(), width.Points(), f.tall().Points(), fonts,
 		html.EscapeString(f.Title), html.EscapeString(f.About), theme, body)
 }
 
