@@ -2,15 +2,19 @@ package reports
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/google/jsonschema-go/jsonschema"
@@ -39,6 +43,22 @@ func TestSchema(t *testing.T) {
 	resolved, err := schema.Resolve(nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	stored, err := filepath.Glob(filepath.Join("testdata", "v*", "run.json"))
+	if err != nil || len(stored) != record.Schema {
+		t.Errorf("testdata holds %q (%v), want a run of each of %d versions", stored, err, record.Schema)
+	}
+	if reference, err := filepath.Glob(filepath.Join("..", "results", "reference", "run.json")); err == nil {
+		stored = append(stored, reference...)
+	}
+	for _, name := range stored {
+		var v any
+		if err := readJSON(name, &v); err != nil {
+			t.Fatal(err)
+		}
+		if err := resolved.Validate(v); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	dir := mustWrite(t, t.TempDir(), richRun())
 	run, err := os.ReadFile(filepath.Join(dir, "run.json"))
@@ -176,18 +196,71 @@ func TestHlog(t *testing.T) {
 	}
 }
 
-// HdrHistogram's own reader for JavaScript reads what is written here, where it
-// is installed.
-func TestHlogByAnotherReader(t *testing.T) {
-	if err := exec.Command("node", "-e", "require('hdr-histogram-js')").Run(); err != nil {
-		t.Skip("not checked by another reader: node cannot load hdr-histogram-js (npm install hdr-histogram-js, then NODE_PATH)")
+// The text reads back by the rule of HdrHistogram's plotter, plotFiles.html: what
+// is no comment and has four fields is a point of 1/(1-percentile) and a value,
+// and what is no number is left out. Each point is on the histogram's curve.
+func TestHgrmByThePlottersRule(t *testing.T) {
+	d := tails()[0]
+	hist, err := Histogram(d)
+	if err != nil {
+		t.Fatal(err)
 	}
+	points, before := 0, 0.0
+	for line := range strings.Lines(string(written(t, func(w io.Writer) error { return writeHgrm(w, d) }))) {
+		fields := strings.Fields(line)
+		if strings.HasPrefix(line, "#") || len(fields) != 4 {
+			continue
+		}
+		value, errY := strconv.ParseFloat(fields[0], 64)
+		inverse, errX := strconv.ParseFloat(fields[3], 64)
+		if errX != nil || errY != nil || math.IsInf(inverse, 0) { // JavaScript takes "inf" for no number
+			continue
+		}
+		percent := 100 - 100/inverse
+		if want := float64(hist.ValueAtPercentile(percent)); inverse < 10_000 && math.Abs(value-want) > 0.02*want { // what two decimals of the inverse leave open
+			t.Errorf("%q: the histogram has %v there", line, want)
+		}
+		if points++; inverse < before {
+			t.Errorf("%q: points do not ascend", line)
+		}
+		before = inverse
+	}
+	if points < 50 {
+		t.Errorf("%d points", points)
+	}
+}
+
+// readerForJavaScript is where node finds hdr-histogram-js: installed by npm,
+// where there is one.
+func readerForJavaScript(t *testing.T) (nodePath string) {
+	t.Helper()
+	if exec.Command("node", "-e", "require('hdr-histogram-js')").Run() == nil {
+		return os.Getenv("NODE_PATH")
+	}
+	if testing.Short() {
+		t.Skip("not checked by another reader: -short does not install hdr-histogram-js")
+	}
+	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	install := exec.CommandContext(ctx, "npm", "install", "--prefix", dir, "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts", "hdr-histogram-js@3")
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Skipf("not checked by another reader: npm cannot install hdr-histogram-js (%v) %.100q", err, out)
+	}
+	return filepath.Join(dir, "node_modules")
+}
+
+// Another implementation's reader finds in the log what was written.
+func TestHlogByAnotherReader(t *testing.T) {
+	nodePath := readerForJavaScript(t)
 	run := richRun()
 	dir := mustWrite(t, t.TempDir(), run)
 	script := `const hdr = require('hdr-histogram-js');
 const reader = new hdr.HistogramLogReader(require('fs').readFileSync(process.argv[1], 'utf8'));
 for (let h; (h = reader.nextIntervalHistogram()) != null;) console.log(h.tag, h.totalCount, h.getValueAtPercentile(50));`
-	out, err := exec.Command("node", "-e", script, filepath.Join(dir, "pipeline_rate=200000.hlog")).CombinedOutput()
+	node := exec.Command("node", "-e", script, filepath.Join(dir, "pipeline_rate=200000.hlog"))
+	node.Env = append(os.Environ(), "NODE_PATH="+nodePath)
+	out, err := node.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
