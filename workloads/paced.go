@@ -11,6 +11,7 @@ import (
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/process"
 	"eventstreamcore/workloads/drive"
 )
 
@@ -26,10 +27,10 @@ type pacedRig struct {
 // madeMost is room in a trace for what the engine makes itself: results of windows.
 const madeMost = 256
 
-func (b *Bench) newPacedRig(e ingest.Event, most int) (*pacedRig, error) {
+func (b *Bench) newPacedRig(e ingest.Event, most int, handlers ...process.Handler) (*pacedRig, error) {
 	p := &pacedRig{trace: metrics.NewTrace(most + madeMost), course: newCourse(publishedLegs, most)}
 	r, err := b.newRig(func(c *engine.Config) {
-		c.Plan, c.Publishers, c.Trace = engine.Fused(b.Hot, duty.Spin), 1, p.trace
+		c.Plan, c.Publishers, c.Trace, c.Handlers = engine.Fused(b.Hot, duty.Spin), 1, p.trace, handlers
 	}, nil)
 	if err != nil {
 		return nil, err
@@ -51,14 +52,19 @@ func (p *pacedRig) run(b *Bench, s drive.Schedule, n int) (run pacedRun, wrong s
 	if err := b.pinned(b.Peer, func() { run = p.generator.pace(s, n) }); err != nil {
 		return run, "", err
 	}
-	wrong = p.account(before, uint64(n))
-	if broken := run.judge(); broken != "" {
-		wrong = broken
-	}
+	wrong = both(run.judge(), p.account(before, uint64(n)))
 	if wrong == "" {
 		wrong = p.course.publish(b.Clock, p.generator.notes, p.trace.Samples())
 	}
 	return run, wrong, nil
+}
+
+// both is two reasons for which a trial does not count, of which either may be "".
+func both(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
 }
 
 // flood is the ns for each of n events, as fast as they are taken from the peer:
