@@ -192,7 +192,7 @@ func (l *Log) finish() error {
 	if left := l.next - 1 - l.Written(); left > 0 {
 		return fmt.Errorf("log %s: disk full: %d records were not written", l.cfg.Dir, left)
 	}
-	if err := l.sync(); err != nil {
+	if err := l.sync(); err != nil || l.cfg.Unsealed {
 		return err
 	}
 	seal := event.Header{Record: event.Record{Length: event.RecordSize, Wall: l.env.wall(), Type: event.TypeSeal}}

@@ -88,6 +88,10 @@ type Config struct {
 	// been written reads the disk. TestProofDurable says what it does on yours.
 	Direct bool
 
+	// Unsealed leaves the seal out when the log is closed, so that sequences number
+	// events and nothing else. The next Open then looks at it as after a crash.
+	Unsealed bool
+
 	ScrubRate int64 // bytes a second at which old segments are verified again; 0 never
 }
 

@@ -1,0 +1,351 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"eventstreamcore/engine/store"
+)
+
+// lead is what a partition's owner does: it takes batches in from all nodes,
+// numbers their records, and publishes them, several at a time, each expecting
+// the one before it under its sequence. It holds on to where the stream will
+// end once all of that is stored. When anything goes otherwise it forgets what
+// it had under way, whose senders send it again, and reads anew where the
+// stream does end: from there on everything follows.
+//
+// One goroutine runs it on every node; only the owner's does anything.
+type lead struct {
+	number  int
+	subject string
+	js      jetstream.JetStream
+	stream  jetstream.Stream
+	replica *replica
+	logger  *slog.Logger
+
+	offers  chan offer
+	changed chan struct{}          // capacity 1: look at duty again
+	duty    atomic.Pointer[uint64] // the epoch under which this node owns the partition, or nil
+	leading atomic.Bool            // it publishes
+
+	epoch   uint64
+	end     tail // of the stream, once all in flight is stored
+	flights []flight
+	recent  map[uint64]struct{} // ids in flight, or stored and not yet in the replica's memory
+	stored  []landed            // groups whose ids are in recent
+}
+
+// offer is a batch and whom to tell what became of it. The answer may come from
+// any goroutine, must not block, and comes once or, if the owner dies, never.
+type offer struct {
+	batch  group
+	answer func(verdict)
+}
+
+// verdict is the fate of a batch.
+type verdict byte
+
+const (
+	settled verdict = 'k' // on the disks of a majority
+	again   verdict = 'r' // send it, and what followed it, once more
+)
+
+type flight struct {
+	ack    jetstream.PubAckFuture
+	offer  offer
+	stream uint64 // where it is to be
+	ids    []uint64
+}
+
+type landed struct {
+	stream uint64
+	ids    []uint64
+}
+
+const (
+	flightsMax = 16 // groups under way: 1 MiB a partition
+	offersMax  = 256
+	callWait   = 3 * time.Second // for one request to JetStream
+)
+
+func newLead(number int, js jetstream.JetStream, stream jetstream.Stream, r *replica, logger *slog.Logger) *lead {
+	return &lead{
+		number: number, subject: subjectOf(number), js: js, stream: stream, replica: r, logger: logger.With("partition", number),
+		offers: make(chan offer, offersMax), changed: make(chan struct{}, 1),
+	}
+}
+
+// assign tells the lead that this node owns the partition, or nil, not.
+func (l *lead) assign(epoch *uint64) {
+	l.duty.Store(epoch)
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
+}
+
+// offer hands a batch over. It is false when this node does not own the
+// partition, or has too much to do.
+func (l *lead) offer(o offer) bool {
+	if l.duty.Load() == nil {
+		return false
+	}
+	select {
+	case l.offers <- o:
+		return true
+	default:
+		return false
+	}
+}
+
+// run leads whenever it is this node's turn, until ctx is done.
+func (l *lead) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		epoch := l.duty.Load()
+		if epoch == nil {
+			l.wait(ctx)
+			continue
+		}
+		l.epoch = *epoch
+		if err := l.reign(ctx); err != nil && ctx.Err() == nil {
+			l.logger.Info("partition is looked at anew", "err", err)
+			pause(ctx, retryPause/4)
+		}
+		l.leading.Store(false)
+		l.abandon()
+	}
+}
+
+// wait refuses what comes until something changes.
+func (l *lead) wait(ctx context.Context) {
+	select {
+	case <-l.changed:
+	case o := <-l.offers:
+		o.answer(again)
+	case <-ctx.Done():
+	}
+}
+
+// abandon gives up what was under way: it may be stored or not.
+func (l *lead) abandon() {
+	for _, f := range l.flights {
+		f.offer.answer(again)
+	}
+	l.flights = nil
+	for {
+		select {
+		case o := <-l.offers:
+			o.answer(again)
+		default:
+			return
+		}
+	}
+}
+
+// reign finds the stream's end, makes sure of it, and publishes until something
+// goes wrong or the partition is another's.
+func (l *lead) reign(ctx context.Context) error {
+	if err := l.find(ctx); err != nil {
+		return err
+	}
+	if err := l.fence(ctx); err != nil {
+		return err
+	}
+	l.logger.Info("partition is led here", "epoch", l.epoch, "records", l.end.index)
+	l.leading.Store(true)
+	for {
+		if err := l.step(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// errDeposed says that another owner has published.
+var errDeposed = errors.New("partition has a later owner")
+
+// find reads where the stream ends, and waits until the replica has all of it:
+// then every id that must not come again is known.
+func (l *lead) find(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*callWait)
+	defer cancel()
+	info, err := l.stream.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("finding the stream's end: %w", err)
+	}
+	l.end = tail{stream: info.State.LastSeq}
+	if info.State.LastSeq > 0 {
+		g, err := readGroup(ctx, l.stream, info.State.LastSeq)
+		if err != nil {
+			return err
+		}
+		l.end = tailAt(info.State.LastSeq, &g)
+	}
+	if l.end.epoch > l.epoch {
+		return errDeposed
+	}
+	l.recent, l.stored = map[uint64]struct{}{}, nil
+	if err := l.replica.await(ctx, l.end.stream); err != nil {
+		return fmt.Errorf("waiting for the replica: %w", err)
+	}
+	return nil
+}
+
+// fence puts this owner's epoch at the stream's end, which nothing that an
+// earlier one has under way expects there.
+func (l *lead) fence(ctx context.Context) error {
+	if l.end.epoch == l.epoch {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callWait)
+	defer cancel()
+	g := l.next(group{})
+	ack, err := l.js.PublishMsg(ctx, l.message(&g), jetstream.WithExpectLastSequence(l.end.stream))
+	if err != nil {
+		return fmt.Errorf("fencing off earlier owners: %w", err)
+	}
+	l.end = l.end.after(&g)
+	if ack.Sequence != l.end.stream {
+		return fmt.Errorf("fence is message %d, not %d", ack.Sequence, l.end.stream)
+	}
+	return l.replica.await(ctx, l.end.stream)
+}
+
+// step does what is next: publish a batch, if there is room, or settle one.
+func (l *lead) step(ctx context.Context) error {
+	offers, stored, failed := l.offers, (<-chan *jetstream.PubAck)(nil), (<-chan error)(nil)
+	if len(l.flights) == flightsMax {
+		offers = nil
+	}
+	if len(l.flights) > 0 {
+		stored, failed = l.flights[0].ack.Ok(), l.flights[0].ack.Err()
+	}
+	select {
+	case o := <-offers:
+		return l.take(o)
+	case ack := <-stored:
+		return l.settle(ack)
+	case err := <-failed:
+		return fmt.Errorf("publishing: %w", err)
+	case <-l.changed:
+		if epoch := l.duty.Load(); epoch == nil || *epoch != l.epoch {
+			return errDeposed
+		}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// take publishes a batch, or what of it the partition has not.
+func (l *lead) take(o offer) error {
+	b := &o.batch
+	have := l.end.marks.of(b.origin)
+	if have < b.prev { // what came before it is still to come
+		o.answer(again)
+		return nil
+	}
+	if have >= b.last {
+		return l.confirm(o)
+	}
+	g, ids, err := l.compose(b, have)
+	if err != nil {
+		l.logger.Error("a node's batch does not read", "err", err)
+		return nil // and is never answered: to ask for it again would not mend it
+	}
+	ack, err := l.js.PublishMsgAsync(l.message(&g), jetstream.WithExpectLastSequence(l.end.stream))
+	if err != nil {
+		o.answer(again)
+		return fmt.Errorf("publishing: %w", err)
+	}
+	l.end = l.end.after(&g)
+	l.flights = append(l.flights, flight{ack, o, l.end.stream, ids})
+	return nil
+}
+
+// confirm answers a batch that the stream has, or has under way.
+func (l *lead) confirm(o offer) error {
+	if len(l.flights) > 0 {
+		o.answer(again) // by then it is settled
+	} else {
+		o.answer(settled)
+	}
+	return nil
+}
+
+// compose makes of a batch the stream's next group: without what the partition
+// has by its mark, and without transactions whose ids it has.
+func (l *lead) compose(b *group, have uint64) (g group, ids []uint64, err error) {
+	g = l.next(*b)
+	g.records, g.count = make([]byte, 0, len(b.records)), 0
+	err = b.each(func(e *store.Entry, encoded []byte) error {
+		if e.Sequence <= have || l.seen(e) {
+			return nil
+		}
+		if unique(&e.Record) {
+			l.recent[e.ID] = struct{}{}
+			ids = append(ids, e.ID)
+		}
+		at := len(g.records)
+		g.records = append(g.records, encoded...)
+		renumber(g.records[at:], g.index+uint64(g.count))
+		g.after = link(g.after, e.Content)
+		g.count++
+		return nil
+	})
+	return g, ids, err
+}
+
+func (l *lead) seen(e *store.Entry) bool {
+	if !unique(&e.Record) {
+		return false
+	}
+	_, ok := l.recent[e.ID]
+	return ok || l.replica.ids.Contains(e.ID)
+}
+
+// next is b as the stream's next group, still without records of its own.
+func (l *lead) next(b group) group {
+	b.epoch, b.index, b.before, b.after, b.marks = l.epoch, l.end.index+1, l.end.chain, l.end.chain, l.end.marks
+	if b.origin != 0 {
+		b.marks = b.marks.with(b.origin, b.last)
+	}
+	return b
+}
+
+// message is the group with the id under which JetStream, too, keeps it once.
+func (l *lead) message(g *group) *nats.Msg {
+	m := nats.NewMsg(l.subject)
+	m.Data = g.encode()
+	m.Header.Set(jetstream.MsgIDHeader, fmt.Sprintf("%x.%d.%d.%d", g.origin, g.prev, g.epoch, g.index))
+	return m
+}
+
+// settle answers the oldest flight.
+func (l *lead) settle(ack *jetstream.PubAck) error {
+	f := l.flights[0]
+	if ack.Sequence != f.stream {
+		return fmt.Errorf("group is message %d, not %d", ack.Sequence, f.stream)
+	}
+	l.flights = l.flights[1:]
+	f.offer.answer(settled)
+	l.stored = append(l.stored, landed{f.stream, f.ids})
+	has := l.replica.standing().stream
+	for len(l.stored) > 0 && l.stored[0].stream <= has {
+		for _, id := range l.stored[0].ids {
+			delete(l.recent, id)
+		}
+		l.stored = l.stored[1:]
+	}
+	return nil
+}
+
+func subjectOf(partition int) string { return fmt.Sprintf("ev.%d", partition) }
+
+func streamOf(partition int) string { return fmt.Sprintf("EV_%d", partition) }

@@ -1,0 +1,394 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/queue"
+	"eventstreamcore/engine/store"
+)
+
+// replica is this node's own copy of a partition: a log whose sequences are the
+// partition's indices. It follows the stream, checks the chain record by record,
+// and is what readers are served from. What does not agree with the chain, or
+// no longer with its own checksums, is set aside and made anew from the stream,
+// of which two other nodes have a copy; meanwhile nothing is served.
+//
+// One goroutine runs it. Others ask where it stands.
+type replica struct {
+	number int
+	dir    string
+	stream jetstream.Stream
+	logger *slog.Logger
+
+	log   *store.Log
+	slot  []uint64     // an event as the log takes it
+	ids   *queue.Dedup // of the transactions of the last hour
+	clock int64        // minutes, of the record that ids was advanced for last
+
+	mu      sync.Mutex
+	tail    tail // as far as the log has the stream
+	state   State
+	bounds  [bounds]bound
+	stop    context.CancelFunc
+	damage  error
+	repairs int
+	waiting []waiter
+	reader  *store.Reader
+	readAt  uint64
+}
+
+// State is what a replica is doing.
+type State string
+
+// The states of a replica.
+const (
+	Checking  State = "checking"  // reading all of its log, at the start
+	Following State = "following" // the stream: readers are served
+	Repairing State = "repairing" // being made anew
+)
+
+// bound is the chain behind some record, kept so that nodes can be compared at
+// a place where all have been.
+type bound struct {
+	index uint64
+	chain uint32
+}
+
+const (
+	bounds     = 4096
+	idWords    = 1 << 20 // 8 MiB a partition
+	idMinutes  = 60
+	scrubRate  = 4 << 20 // bytes a second
+	retryPause = 200 * time.Millisecond
+	heartbeat  = 500 * time.Millisecond // of a stream that has nothing new; two missed, and another server is asked
+)
+
+// waiter wants to be told when the replica has the stream up to a message.
+type waiter struct {
+	stream uint64
+	told   chan struct{}
+}
+
+// errDamaged says that a replica does not hold what the others hold.
+var errDamaged = errors.New("replica damaged")
+
+func newReplica(number int, dir string, stream jetstream.Stream, logger *slog.Logger) *replica {
+	words := make([]uint64, idWords+8)
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(words)))/8) & 7 // to a cache line
+	return &replica{
+		number: number, dir: filepath.Join(dir, "replicas", strconv.Itoa(number)), stream: stream,
+		logger: logger.With("partition", number), state: Checking, ids: queue.NewDedup(words[skip:][:idWords], idMinutes),
+		slot: make([]uint64, event.SizeOf(0, store.MaxRecord)/8+1),
+	}
+}
+
+// run keeps the replica up to date until ctx is done.
+func (r *replica) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := r.follow(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if errors.Is(err, errDamaged) {
+			r.logger.Error("replica is made anew from the stream", "err", err)
+			err = r.setAside()
+		}
+		if err != nil {
+			r.logger.Debug("replica does not follow", "err", err)
+			pause(ctx, retryPause)
+		}
+	}
+	if r.log != nil {
+		if err := r.log.Close(); err != nil {
+			r.logger.Error("closing the replica", "err", err)
+		}
+	}
+}
+
+// follow applies message after message. Where the replica left off it knows, or
+// finds out from what it holds.
+func (r *replica) follow(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if r.log == nil {
+		if err := r.open(); err != nil {
+			return err
+		}
+	}
+	from, err := r.place(ctx)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.stop, r.damage = stop, nil
+	r.mu.Unlock()
+	messages, err := r.messages(ctx, from)
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	r.enter(Following)
+	go r.watch(ctx)
+	for {
+		m, err := messages.Next()
+		if damage := r.known(); damage != nil {
+			return damage
+		}
+		if err != nil {
+			return fmt.Errorf("following the stream: %w", err)
+		}
+		if err := r.take(m); err != nil {
+			return err
+		}
+	}
+}
+
+// messages reads the stream from a message on, until ctx is done.
+func (r *replica) messages(ctx context.Context, from uint64) (jetstream.MessagesContext, error) {
+	consumer, err := streamConsumer(ctx, r.stream, from)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxBytes(8<<20), jetstream.PullExpiry(4*heartbeat), jetstream.PullHeartbeat(heartbeat))
+	if err != nil {
+		return nil, fmt.Errorf("reading the stream: %w", err)
+	}
+	context.AfterFunc(ctx, messages.Stop)
+	return messages, nil
+}
+
+func streamConsumer(ctx context.Context, stream jetstream.Stream, from uint64) (jetstream.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, callWait)
+	defer cancel()
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from})
+	if err != nil {
+		return nil, fmt.Errorf("reading the stream: %w", err)
+	}
+	return consumer, nil
+}
+
+// open opens the log and reads all of it: for the chain, and for the ids of the
+// last hour.
+func (r *replica) open() error {
+	cfg := store.Default(r.dir)
+	cfg.Mode, cfg.ScrubRate, cfg.Unsealed = store.Interval, scrubRate, true
+	log, recovery, err := store.Open(cfg)
+	var corrupt *store.CorruptError
+	if errors.As(err, &corrupt) {
+		return fmt.Errorf("%w: %w", errDamaged, err)
+	} else if err != nil {
+		return fmt.Errorf("replica of partition %d: %w", r.number, err)
+	}
+	r.log = log
+	t := tail{}
+	if recovery.Last > 0 {
+		if t, err = r.check(); err != nil {
+			return fmt.Errorf("%w: %w", errDamaged, err)
+		}
+	}
+	r.mu.Lock()
+	r.tail = t
+	r.mu.Unlock()
+	return nil
+}
+
+// check reads the log from its first record on.
+func (r *replica) check() (t tail, err error) {
+	reader, err := store.NewReader(r.dir)
+	if err != nil {
+		return t, err
+	}
+	defer reader.Close()
+	for e := range reader.All() {
+		if e.Sequence != t.index+1 {
+			return t, fmt.Errorf("record %d is missing", t.index+1)
+		}
+		t.index, t.chain = e.Sequence, link(t.chain, e.Content)
+		r.remember(e)
+	}
+	return t, reader.Err()
+}
+
+// place is the stream's message that holds the replica's last record, from
+// which it goes on: there the chains are compared once more.
+func (r *replica) place(ctx context.Context) (uint64, error) {
+	at := r.standing()
+	if at.stream > 0 {
+		return at.stream + 1, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callWait)
+	defer cancel()
+	info, err := r.stream.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("partition %d: %w", r.number, err)
+	}
+	low, high := max(info.State.FirstSeq, 1), info.State.LastSeq+1
+	for low < high { // the first message that ends with our last record or behind it
+		middle := low + (high-low)/2
+		g, err := readGroup(ctx, r.stream, middle)
+		if err != nil {
+			return 0, err
+		}
+		if g.index+uint64(g.count) > at.index {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	if low > info.State.LastSeq && at.index > 0 {
+		return 0, fmt.Errorf("%w: it has %d records, more than the stream", errDamaged, at.index)
+	}
+	return low, nil
+}
+
+func readGroup(ctx context.Context, stream jetstream.Stream, at uint64) (g group, err error) {
+	m, err := stream.GetMsg(ctx, at)
+	if err == nil {
+		g, err = decodeGroup(m.Data)
+	}
+	if err != nil {
+		return g, fmt.Errorf("stream message %d: %w", at, err)
+	}
+	return g, nil
+}
+
+// take applies one message.
+func (r *replica) take(m jetstream.Msg) error {
+	meta, err := m.Metadata()
+	if err != nil {
+		return fmt.Errorf("stream message without place: %w", err)
+	}
+	g, err := decodeGroup(m.Data())
+	if err != nil {
+		return fmt.Errorf("stream message %d: %w", meta.Sequence.Stream, err)
+	}
+	if err := r.apply(&g); err != nil {
+		return err
+	}
+	if err := r.commit(); err != nil {
+		return err
+	}
+	r.reach(tailAt(meta.Sequence.Stream, &g))
+	return nil
+}
+
+// apply appends what of a group the log has not, and holds the chain against
+// what it has.
+func (r *replica) apply(g *group) error {
+	at, chain := r.standing(), g.before
+	if g.index > at.index+1 {
+		return fmt.Errorf("%w: it ends with record %d, the stream goes on with %d", errDamaged, at.index, g.index)
+	}
+	if g.index == at.index+1 && chain != at.chain {
+		return r.disagree(at, chain)
+	}
+	index := g.index
+	err := g.each(func(e *store.Entry, _ []byte) error {
+		chain = link(chain, e.Content)
+		if index == at.index && chain != at.chain {
+			return r.disagree(at, chain)
+		}
+		if index > at.index {
+			if err := r.append(e, index); err != nil {
+				return err
+			}
+			r.remember(e)
+		}
+		index++
+		return nil
+	})
+	if err == nil && chain != g.after {
+		err = fmt.Errorf("group %d to %d: chain ends with %08x, not %08x: %w", g.index, index-1, chain, g.after, errGroup)
+	}
+	return err
+}
+
+func (r *replica) disagree(at tail, chain uint32) error {
+	return fmt.Errorf("%w: chain behind record %d is %08x here and %08x in the stream", errDamaged, at.index, at.chain, chain)
+}
+
+// append puts a record into the log under its index.
+func (r *replica) append(e *store.Entry, index uint64) error {
+	h := (*event.Header)(unsafe.Pointer(unsafe.SliceData(r.slot)))
+	h.Record = e.Record
+	h.Fill(e.Topic, e.Payload)
+	for {
+		seq, ok := r.log.Append(h)
+		if ok && seq != index {
+			return fmt.Errorf("%w: record %d got sequence %d", errDamaged, index, seq)
+		} else if ok {
+			return nil
+		}
+		if err := r.commit(); err != nil {
+			return err
+		}
+	}
+}
+
+// commit writes what was gathered. A full disk holds it up until there is room.
+func (r *replica) commit() error {
+	for range 2 { // the group that was offered, and the one behind it
+		r.log.Offer()
+		if _, err := r.log.Commit(); err != nil {
+			return fmt.Errorf("replica of partition %d: %w", r.number, err)
+		}
+	}
+	for r.log.Full() {
+		time.Sleep(retryPause)
+		if _, err := r.log.Commit(); err != nil {
+			return fmt.Errorf("replica of partition %d: %w", r.number, err)
+		}
+	}
+	return nil
+}
+
+// remember keeps the id of an event that must not come twice.
+func (r *replica) remember(e *store.Entry) {
+	if minute := e.Wall / int64(time.Minute); minute > r.clock {
+		for range min(minute-r.clock, idMinutes+1) {
+			r.ids.Advance()
+		}
+		r.clock = minute
+	}
+	if unique(&e.Record) {
+		r.ids.Insert(e.ID)
+	}
+}
+
+// unique reports whether an event's id is its own in the whole cluster, and
+// says that it must not be there twice: the lane dedups, and a client drew it.
+func unique(e *event.Record) bool {
+	return e.Priority.Lane() == event.LaneTransactional && e.ID>>40 != 0
+}
+
+// setAside moves the log out of the way, where it can be looked at.
+func (r *replica) setAside() error {
+	r.enter(Repairing)
+	if r.log != nil {
+		r.log.Close()
+		r.log = nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closeReader()
+	r.tail, r.damage, r.bounds = tail{}, nil, [bounds]bound{}
+	r.repairs++
+	aside := fmt.Sprintf("%s.damaged-%d", r.dir, time.Now().UnixNano())
+	if err := os.Rename(r.dir, aside); err != nil {
+		return fmt.Errorf("setting a damaged replica aside: %w", err)
+	}
+	r.logger.Warn("damaged replica set aside", "folder", aside)
+	return nil
+}

@@ -1,0 +1,114 @@
+package cluster
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	maxMessage = 4 << 20          // bytes; a group of one longest record fits
+	handshake  = 5.0              // s, for TLS, on a machine that is busy
+	startWait  = 20 * time.Second // for the server to take connections
+	sendBuffer = 64 << 20         // bytes to a slow receiver before it is cut off
+)
+
+// startServer starts the server in the process: with a port for its peers and
+// one for clients where they were asked for, and no other.
+func startServer(c *Config, creds credentials) (*server.Server, error) {
+	opts, err := serverOptions(c, creds)
+	if err != nil {
+		return nil, err
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("cluster server: %w", err)
+	}
+	s.SetLoggerV2(serverLog{c.Logger}, false, false, false)
+	go s.Start()
+	if !s.ReadyForConnections(startWait) {
+		s.Shutdown()
+		return nil, fmt.Errorf("cluster server: not ready after %v: is a port taken?", startWait)
+	}
+	return s, nil
+}
+
+// serverOptions leaves monitoring, WebSocket, MQTT and leaf nodes off by not
+// giving them ports. It names no system account: beside one, the server lets in
+// whoever shows nothing.
+func serverOptions(c *Config, creds credentials) (*server.Options, error) {
+	opts := &server.Options{
+		ServerName: c.Name, NoSigs: true, DisableShortFirstPing: true,
+		DontListen: c.Client == "",
+		JetStream:  true, StoreDir: filepath.Join(c.Dir, "streams"), SyncAlways: true,
+		JetStreamMaxMemory: c.MemoryBytes, JetStreamMaxStore: c.StoreBytes,
+		MaxPayload: maxMessage, MaxPending: sendBuffer,
+		Nkeys: []*server.NkeyUser{{Nkey: creds.user().public}},
+	}
+	if c.Client != "" {
+		host, port, err := hostPort(c.Client)
+		if err != nil {
+			return nil, fmt.Errorf("cluster client address: %w", err)
+		}
+		opts.Host, opts.Port = host, port
+		opts.TLS, opts.TLSVerify, opts.TLSConfig, opts.TLSTimeout = true, true, creds.tls, handshake
+	}
+	for _, p := range c.Peers {
+		host, port, err := hostPort(p.Address)
+		if err != nil {
+			return nil, fmt.Errorf("cluster peer %s: %w", p.Name, err)
+		}
+		if p.Name == c.Name {
+			opts.Cluster = server.ClusterOpts{Name: "esc", Host: host, Port: port, TLSConfig: creds.tls, TLSTimeout: handshake, PoolSize: -1}
+			continue
+		}
+		opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort(host, strconv.Itoa(port))})
+	}
+	return opts, nil
+}
+
+func hostPort(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err == nil {
+		port, err = strconv.Atoi(text)
+	}
+	return host, port, err
+}
+
+// connect connects to the server in the process, or to the external one.
+func connect(c *Config, s *server.Server, creds credentials) (*nats.Conn, error) {
+	options := []nats.Option{
+		nats.Name(c.Name), nats.MaxReconnects(-1), nats.ReconnectWait(200 * time.Millisecond),
+		nats.Timeout(handshake * time.Second), nats.SyncQueueLen(1 << 16),
+	}
+	to := c.URL
+	if s != nil {
+		to = ""
+		options = append(options, nats.InProcessServer(s), creds.user().option())
+	} else if c.Certs != "" {
+		options = append(options, nats.Secure(creds.tls), creds.user().option())
+	}
+	conn, err := nats.Connect(to, options...)
+	if err != nil {
+		return nil, fmt.Errorf("cluster connection: %w", err)
+	}
+	return conn, nil
+}
+
+// serverLog passes on what the server says: what it fails in, and what it warns
+// of. Its notices are of interest when something is looked into.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Noticef(f string, v ...any) { l.log.Debug(fmt.Sprintf(f, v...), "from", "nats") }
+func (l serverLog) Warnf(f string, v ...any)   { l.log.Warn(fmt.Sprintf(f, v...), "from", "nats") }
+func (l serverLog) Errorf(f string, v ...any)  { l.log.Error(fmt.Sprintf(f, v...), "from", "nats") }
+func (l serverLog) Fatalf(f string, v ...any)  { l.log.Error(fmt.Sprintf(f, v...), "from", "nats") }
+func (l serverLog) Debugf(string, ...any)      {}
+func (l serverLog) Tracef(string, ...any)      {}
