@@ -10,6 +10,9 @@ FUZZTIME ?= 30s
 DURATION ?= 10m
 # The side of a comparison that OLD is held against.
 NEW ?= results/latest
+# The rows whose plots README shows, as files are named.
+LATENCY := pipeline_plan=fused_load=open_rate=100k_lane=realtime_span=received-stored
+CAPACITY := pipeline_plan=fused_load=sweep
 # The systems that are vetted and built beside this one.
 SYSTEMS := linux/arm64 linux/riscv64 darwin/arm64 windows/amd64
 # No commit is stamped into the binary outside a checkout.
@@ -55,6 +58,12 @@ bench-log: build ## durable events beside a bare write and fdatasync, on this di
 report: build ## the page about the newest results: prints where it lies
 	@bin/esc report
 
+reference: build ## a full run (or RUN) as results/reference, and the plots that README shows
+	@[ -n "$(RUN)" ] || bin/esc bench --profile --out results || [ $$? -ne 2 ]
+	@cp -R "$$(realpath $(or $(RUN),results/latest))" results/.reference && rm -rf results/reference && mv results/.reference results/reference
+	@bin/esc report results/reference
+	@cp results/reference/plots/$(LATENCY).percentiles.svg docs/latency.svg && cp results/reference/plots/$(CAPACITY).capacity.svg docs/capacity.svg
+
 compare: build ## what changed from OLD to NEW (the newest results), and whether it is real
 	@bin/esc compare $(or $(OLD),$(error make compare OLD=results/DIR)) $(NEW)
 
@@ -76,4 +85,4 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 clean: ## remove bin/, and results/ but for what is committed
 	@rm -rf bin; git clean -fdXq results 2>/dev/null || true
 
-.PHONY: help build test vet lint unit race systems proofs bench-quick bench-all bench-log report compare gate probe numa-vm soak fuzz clean
+.PHONY: help build test vet lint unit race systems proofs bench-quick bench-all bench-log report reference compare gate probe numa-vm soak fuzz clean

@@ -32,13 +32,16 @@ type folder struct {
 // could not be made from it.
 func fill(dir string, run record.Run) (without []error, err error) {
 	f := &folder{dir: dir, sums: map[string]string{}}
-	run.Rows = sound(named(run.Rows))
+	run.Rows, run.Profiles = sound(named(run.Rows)), filed(run.Profiles)
 	f.put(runFile, func(w io.Writer) error { return writeJSON(w, run) })
 	f.texts(run)
 	for _, row := range run.Rows {
 		f.row(run, row)
 	}
 	f.hardware(run)
+	for _, p := range run.Profiles {
+		f.put(p.File, func(w io.Writer) error { _, err := w.Write(p.Bytes); return err })
+	}
 	for _, e := range exhibits(run) {
 		f.plot(plotsFolder, e)
 	}
@@ -176,6 +179,17 @@ func named(rows []record.Row) []record.Row {
 	}
 	return rows
 }
+
+// filed is profiles with the name of each one's file filled in.
+func filed(profiles []record.Profile) []record.Profile {
+	profiles = slices.Clone(profiles)
+	for i, p := range profiles {
+		profiles[i].File = profileFile(p.Cell)
+	}
+	return profiles
+}
+
+func profileFile(cell string) string { return path.Join(profilesFolder, fileName(cell)+".pprof") }
 
 // sound is rows without values that no JSON can say: such a trial counts as
 // invalid, so that it costs neither the run nor its honesty.

@@ -117,6 +117,7 @@ type cell struct {
 	Text, About, Name string
 	Sort              string
 	Class             string
+	Link              string // to a file of the folder, that Text names
 }
 
 // NameParts is the name cut where it may break.

@@ -29,6 +29,7 @@ func richRun() record.Run {
 	run.Caches = []record.Sweep{{Name: "random access", Unit: "ns", Levels: []record.CacheSize{{Name: "L2", Bytes: 1 << 20}},
 		Points: []record.SweepAt{{Bytes: 1 << 14, Value: 1.5}, {Bytes: 1 << 19, Value: 5}, {Bytes: 1 << 24, Value: 90}}}}
 	run.Strips = []record.Strip{{Name: "engine", CPU: 1, Ns: 1e9, Count: 2, Lost: 90_000, Gaps: []record.Gap{{At: 1e6, Ns: 60_000, Cause: "steal"}, {At: 9e8, Ns: 30_000, Cause: "unexplained"}}}}
+	run.Profiles = []record.Profile{{Cell: "spsc", Ns: 1e9, Bytes: []byte("as the runtime wrote it")}}
 	row := &run.Rows[2]
 	row.Intervals = []record.Interval{{Name: "received-stored", Ns: 1e8, Count: 1e4, P50: 240, P99: 900, Max: 60_000, Encoded: row.Distributions[0].Encoded},
 		{Name: "received-stored", StartNs: 1e8, Ns: 1e8, Count: 1e4, P50: 250, P99: 950, Max: 20_000, Encoded: row.Distributions[1].Encoded}}
@@ -49,7 +50,7 @@ func html(t *testing.T, runs ...Loaded) string {
 func TestHTMLHasEveryPart(t *testing.T) {
 	text := html(t, Loaded{Name: "a", Run: richRun()})
 	for _, want := range []string{"PASS", "INCONCLUSIVE", "measure on bare metal", "core to core", "random access", "gaps of engine on CPU 1", "over time", "typical event", "latency of pipeline/rate=200000 by rate",
-		"DEGRADED", "5 spinning threads", "the generator fell 2.1 ms behind", "this machine has one memory node"} {
+		`href="profiles/spsc.pprof"`, "flame graph", "DEGRADED", "5 spinning threads", "the generator fell 2.1 ms behind", "this machine has one memory node"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)
 		}

@@ -21,11 +21,12 @@ import (
 
 // Names within a folder of results.
 const (
-	runFile      = "run.json"
-	manifestFile = "manifest.json"
-	benchFile    = "bench.txt"
-	plotsFolder  = "plots"
-	latest       = "latest"
+	runFile        = "run.json"
+	manifestFile   = "manifest.json"
+	benchFile      = "bench.txt"
+	profilesFolder = "profiles"
+	plotsFolder    = "plots"
+	latest         = "latest"
 
 	trialsFile      = "trials.csv"
 	percentilesFile = "percentiles.csv"

@@ -122,6 +122,21 @@ func checkNothingElse(t *testing.T, dir string, want ...string) {
 	}
 }
 
+// Profiles lie beside run.json as they came, named in it and in the manifest.
+func TestWriteProfiles(t *testing.T) {
+	run := richRun()
+	dir := mustWrite(t, t.TempDir(), run)
+	text, err := os.ReadFile(filepath.Join(dir, "profiles", "spsc.pprof"))
+	if err != nil || !bytes.Equal(text, run.Profiles[0].Bytes) {
+		t.Errorf("%q %v", text, err)
+	}
+	checkSums(t, dir)
+	loaded, err := Load(dir)
+	if err != nil || len(loaded.Profiles) != 1 || loaded.Profiles[0].File != "profiles/spsc.pprof" {
+		t.Errorf("%+v %v", loaded.Profiles, err)
+	}
+}
+
 func TestWriteNeverOverAnother(t *testing.T) {
 	root := t.TempDir()
 	run := sampleRun()

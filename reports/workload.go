@@ -44,6 +44,9 @@ func workloadPart(run record.Run, workload string) part {
 		}
 	}
 	p.Blocks = append(p.Blocks, block{Table: figures}, block{Notes: reasons})
+	if t := profileTable(run, workload); len(t.Rows) > 0 {
+		p.Blocks = append(p.Blocks, block{Folded: &folded{"Where the CPU time of " + workload + " went", []block{{Lines: []string{profileReading}}, {Table: t}}}})
+	}
 	if len(trials) > 0 {
 		p.Blocks = append(p.Blocks, block{Folded: &folded{"How the trials of " + workload + " lie", trials}})
 	}
@@ -51,6 +54,20 @@ func workloadPart(run record.Run, workload string) part {
 		p.Blocks = append(p.Blocks, block{Folded: &folded{"What the kernel and the runtime did while they ran", []block{{Table: noise}}}})
 	}
 	return p
+}
+
+const profileReading = "Taken in repetitions that are in no figure. In the folder of results, go tool pprof -http=localhost:8080 with one of these files, or with several to have them together; /ui/flamegraph is the flame graph, -top the list of functions."
+
+// profileTable is the profiles of a workload's cells.
+func profileTable(run record.Run, workload string) *table {
+	t := &table{Caption: "CPU profiles of " + workload, Head: heads("cell", "#profiled for", "file")}
+	for _, p := range run.Profiles {
+		if name, _, _ := strings.Cut(p.Cell, "/"); name == workload {
+			file := profileFile(p.Cell) // not what a run from elsewhere says
+			t.Rows = append(t.Rows, []cell{{Name: strings.TrimPrefix(p.Cell, workload+"/")}, duration(p.Ns), {Text: file, Link: file}})
+		}
+	}
+	return t
 }
 
 // shortName is a row's name among those of its workload.

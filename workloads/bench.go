@@ -38,6 +38,10 @@ type Bench struct {
 	Trace   drive.Trace // to be replayed by the open loops; nil: no replay
 	Log     io.Writer   // progress, written between measurements only
 
+	// Profile is how long each cell is profiled after its trials; 0: not at all.
+	Profile  time.Duration
+	Profiles []record.Profile // of the cells until now
+
 	// Slowdown is a share by which amortised operations are made slower, for a
 	// gate that is to find it; 0 in every other run.
 	Slowdown float64
@@ -150,14 +154,14 @@ func (b *Bench) cell(workload string, c Cell, stopped func() bool) ([]record.Row
 			row.Floor = &floor
 		}
 	}
-	outcomes, err := b.trials(c, stopped)
+	outcomes, err := b.trials(title(workload, c), c, stopped)
 	if err != nil {
 		return nil, err
 	}
 	return b.rows(row, c, outcomes), nil
 }
 
-func (b *Bench) trials(c Cell, stopped func() bool) (outcomes []Outcome, err error) {
+func (b *Bench) trials(name string, c Cell, stopped func() bool) (outcomes []Outcome, err error) {
 	b.rigs = nil
 	trial, err := c.Open(b)
 	if err != nil {
@@ -181,6 +185,9 @@ func (b *Bench) trials(c Cell, stopped func() bool) (outcomes []Outcome, err err
 		if i > 0 { // the first one warmed up
 			outcomes = append(outcomes, out)
 		}
+	}
+	if b.Profile > 0 && !stopped() {
+		return outcomes, b.profile(name, trial, stopped)
 	}
 	return outcomes, nil
 }

@@ -23,6 +23,7 @@ import (
 
 type benchFlags struct {
 	quick, strict, list, quiet, json bool
+	profile                          bool
 	run, out, scratch, against       string
 	count                            int
 	time                             time.Duration
@@ -60,6 +61,7 @@ is kept, marked partial).`,
 	c.Flags().BoolVar(&f.list, "list", false, "list the workloads and their cells, and measure nothing")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress on stderr")
 	c.Flags().BoolVar(&f.json, "json", false, "print run.json on stdout instead of the table")
+	c.Flags().BoolVar(&f.profile, "profile", false, "repeat each cell for a second more under the CPU profiler, in no figure, and keep profiles/*.pprof for flame graphs")
 	c.Flags().StringVar(&f.run, "run", everything, "only cells whose name matches this regular expression (--list shows them)")
 	c.Flags().StringVar(&f.against, "against", "", "branch, tag or commit: build it too, and measure both builds in turns")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "only cells with this value of a parameter, as batch=1,32; a number is any that is possible (repeat for others)")
@@ -116,6 +118,9 @@ func (f *benchFlags) defaults() error {
 func bench(c *cobra.Command, f benchFlags) error {
 	if err := f.defaults(); err != nil {
 		return err
+	}
+	if f.against != "" && f.profile {
+		return usage("--profile with --against: profile each build by itself")
 	}
 	if f.against != "" {
 		return benchAgainst(c, f)
@@ -198,6 +203,9 @@ func measure(ctx context.Context, f benchFlags, b *workloads.Bench, machine *top
 		return run, err
 	}
 	b.Clock, b.Scratch, b.Disk, b.Self, b.Log = clock, scratch, disk, self, progress
+	if f.profile {
+		b.Profile = profileLength
+	}
 	b.Settle()
 	run.Fitness = recordFitness(probes.Doctor(clock, os.DirFS("/"), machine, run.Host.Allowed, f.out, doctorWindow))
 	b.Fitness = run.Fitness
@@ -212,7 +220,7 @@ func measure(ctx context.Context, f benchFlags, b *workloads.Bench, machine *top
 	if err != nil {
 		return run, exit(exitUnmeasured, err)
 	}
-	run.Partial = ctx.Err() != nil
+	run.Profiles, run.Partial = b.Profiles, ctx.Err() != nil
 	finish(&run, &ruler, b)
 	return run, nil
 }
@@ -227,6 +235,9 @@ func addHardware(run *record.Run, b *workloads.Bench, machine *topology.Topology
 	run.Matrices, run.Caches, run.Strips = h.Matrices, h.Caches, h.Strips
 	return err
 }
+
+// profileLength is how long each cell is profiled: a hundred samples a thread.
+const profileLength = time.Second
 
 // doctorWindow is how long each CPU is watched for what others take of it.
 const doctorWindow = 300 * time.Millisecond

@@ -32,6 +32,8 @@ type Run struct {
 	Matrices []Matrix `json:"matrices,omitempty"`
 	Caches   []Sweep  `json:"caches,omitempty"`
 	Strips   []Strip  `json:"strips,omitempty"`
+
+	Profiles []Profile `json:"profiles,omitempty"`
 }
 
 // Build says what was measured.

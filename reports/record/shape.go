@@ -115,3 +115,12 @@ type Load struct {
 	Knee     bool    `json:"knee,omitempty"`    // the highest rate that kept its SLA
 	Invalid  string  `json:"invalid,omitempty"` // why it does not count
 }
+
+// Profile is where the CPU time of a cell went: of repetitions that are in no
+// figure.
+type Profile struct {
+	Cell  string `json:"cell"` // workload/key=value/..
+	Ns    int64  `json:"ns"`   // how long
+	File  string `json:"file"` // beside run.json, in pprof's format
+	Bytes []byte `json:"-"`    // what the file is to hold, until it is written
+}
