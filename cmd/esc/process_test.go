@@ -26,13 +26,16 @@ import (
 const patience = 60 * time.Second
 
 // self is this test binary under the name esc, as which it is the command.
-func self(t *testing.T) string {
+func self(t *testing.T) string { return selfAs(t, "esc") }
+
+// selfAs is this test binary under one of the names that TestMain knows.
+func selfAs(t *testing.T, name string) string {
 	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := filepath.Join(t.TempDir(), "esc")
+	link := filepath.Join(t.TempDir(), name)
 	if err := os.Symlink(binary, link); err != nil {
 		t.Fatal(err)
 	}

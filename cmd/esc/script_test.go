@@ -11,7 +11,7 @@ import (
 
 // TestMain lets scripts call esc: the test binary runs itself under that name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"esc": main})
+	testscript.Main(m, map[string]func(){"esc": main, earlyName: serveEarly})
 }
 
 // TestScripts runs testdata/script: how the command behaves, one file a subject.
