@@ -47,12 +47,13 @@ func (r *rig) step(n int) {
 }
 
 func TestEveryCrashState(t *testing.T) {
+	t.Parallel()
 	calls, states := 0, 0
 	for _, part := range []struct {
 		mode          Mode
 		direct        bool
 		calls, events int
-	}{{Group, false, 1000, 30}, {Group, true, 400, 30}, {Interval, false, 850, 4}} {
+	}{{Group, false, 1000, 30}, {Group, true, 400, 30}, {Interval, false, 620, 4}} {
 		if underRace {
 			part.calls /= 20
 		}

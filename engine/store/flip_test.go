@@ -130,6 +130,7 @@ func (p *specimen) everyTruncation(step int) (cases int, err error) {
 }
 
 func TestEveryFlipAndTruncation(t *testing.T) {
+	t.Parallel()
 	total := 0
 	for _, part := range []struct {
 		mode   Mode

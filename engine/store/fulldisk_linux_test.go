@@ -41,6 +41,7 @@ func tmpfs(t *testing.T, options string) string {
 
 // TestFullTmpfs fills a real file system and makes room again, fifty times.
 func TestFullTmpfs(t *testing.T) {
+	t.Parallel()
 	const cycles, room = 50, 2 * SegmentBytesMin
 	dir := tmpfs(t, "size=112m")
 	cfg := killConfig(filepath.Join(dir, "log"), Group)

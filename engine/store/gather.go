@@ -18,10 +18,8 @@ type batch struct {
 	_           cpu.Pad // the other batch is the other thread's
 }
 
-// newBatch has room for limit bytes, or for one record of any length.
-func newBatch(limit int) batch {
-	return batch{buf: make([]byte, max(limit, padded(MaxRecord))+trailerSize)}
-}
+// newBatch has room for n bytes of records and the trailer.
+func newBatch(n int) batch { return batch{buf: make([]byte, n+trailerSize)} }
 
 // take copies a record in.
 func (b *batch) take(h *event.Header, seq uint64, size int) {

@@ -66,7 +66,6 @@ func write(dir, mode string) error {
 type filler struct {
 	l *Log
 	s slot
-	b [bodyMax]byte
 }
 
 // append takes n events as far as the log does.
@@ -74,7 +73,7 @@ func (w *filler) append(n int) {
 	for range n {
 		seq := w.l.next
 		w.s.h = event.Header{Record: event.Record{ID: seq, Wall: time.Now().UnixNano(), Type: event.TypeEvent}}
-		w.s.h.Fill([]byte("t"), body(w.b[:], seq))
+		w.s.h.Fill([]byte("t"), body(seq, bodyMax))
 		w.s.h.Seal()
 		if _, ok := w.l.Append(&w.s.h); !ok {
 			return
@@ -142,6 +141,7 @@ func survived(dir string, last answer) error {
 }
 
 func TestKill(t *testing.T) {
+	t.Parallel()
 	cycles := 510
 	if underRace {
 		cycles = 30

@@ -73,12 +73,14 @@ func TestPowerCuts(t *testing.T) {
 	}
 	for mode := range modes {
 		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
 			if err := powerCuts(newRig(mode, 11), n); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	t.Run("direct", func(t *testing.T) {
+		t.Parallel()
 		r := newRig(Group, 12)
 		r.cfg.Direct = true
 		if err := powerCuts(r, n/4); err != nil {

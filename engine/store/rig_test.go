@@ -56,29 +56,28 @@ func (r *rig) open() (Recovery, error) {
 	return rec, err
 }
 
-// body is what the event with this sequence holds: less than len(b) bytes.
-func body(b []byte, seq uint64) []byte {
+// body is what the event with this sequence holds, fewer than limit bytes:
+// neighbours have other lengths and other stretches of the noise.
+func body(seq uint64, limit int) []byte {
 	x := seq * 0x9E3779B97F4A7C15
-	b = b[:(x>>32)%uint64(len(b))]
-	for i := range b {
-		x ^= x << 13
-		x ^= x >> 7
-		x ^= x << 17
-		b[i] = byte(x)
-	}
-	return b
+	from := x >> 48
+	return noise[from:][:(x>>16)%uint64(limit)]
 }
+
+var noise = func() (b [1<<16 + bodyMax]byte) {
+	rand.NewChaCha8([32]byte{}).Read(b[:])
+	return b
+}()
 
 const bodyMax = 1500
 
 // append puts n events into the log, as far as it takes them.
 func (r *rig) append(n int) {
 	var s slot
-	var b [bodyMax]byte
 	for range n {
 		seq := r.log.next
 		s.h = event.Header{Record: event.Record{ID: seq, Wall: int64(r.now), Type: event.TypeEvent}}
-		s.h.Fill([]byte("t"), body(b[:r.limit], seq))
+		s.h.Fill([]byte("t"), body(seq, r.limit))
 		s.h.Seal()
 		if _, ok := r.log.Append(&s.h); !ok {
 			return
@@ -130,10 +129,9 @@ func readBack(d *simDisk, last uint64, limit int) error {
 // checkBodies reads to the end and checks that nothing is there that was not
 // written, and that the end is where it should be.
 func checkBodies(r *Reader, last uint64, limit int) error {
-	var b [bodyMax]byte
 	for r.Next() {
 		e := r.Entry()
-		if e.ID != e.Sequence || !bytes.Equal(e.Payload, body(b[:limit], e.ID)) {
+		if e.ID != e.Sequence || !bytes.Equal(e.Payload, body(e.ID, limit)) {
 			return fmt.Errorf("sequence %d: id %d with a body that was not written", e.Sequence, e.ID)
 		}
 	}
