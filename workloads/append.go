@@ -12,7 +12,7 @@ import (
 // appendPayload makes an event of 128 bytes with its topic.
 const appendPayload = 120
 
-// appendCells gather events in the log's buffer, checksum included, and write
+// appendCells gather events in the log's buffer, checksums included, and write
 // them: into the page cache of a tmpfs a thousand at a time, and to the disk one
 // by one, each synced, beside a bare write and sync.
 func appendCells(b *Bench) (cells []Cell) {
@@ -38,14 +38,18 @@ func appendCells(b *Bench) (cells []Cell) {
 // committer gathers.
 const appendGroup = 1024
 
-// appending times Seal, Append and, once a group, Offer and Commit.
+// appendRetained is little, so that from the warm-up on segments are recycled, as
+// they are in a log that has run for a while: no page is new to the kernel.
+const appendRetained = 128 << 20
+
+// appending times sealing, Append and, once a group, Offer and Commit.
 func appending(b *Bench, parent string, mode store.Mode, group, payload int) (Trial, error) {
 	dir, err := os.MkdirTemp(parent, "append-")
 	if err != nil {
 		return Trial{}, err
 	}
 	cfg := store.Default(dir)
-	cfg.Mode, cfg.RetainBytes = mode, retained
+	cfg.Mode, cfg.RetainBytes = mode, appendRetained
 	log, _, err := store.Open(cfg)
 	if err != nil {
 		return Trial{}, errors.Join(err, os.RemoveAll(dir))
@@ -54,30 +58,21 @@ func appending(b *Bench, parent string, mode store.Mode, group, payload int) (Tr
 	if err != nil {
 		return Trial{}, errors.Join(err, log.Close(), os.RemoveAll(dir))
 	}
-	t := amortised(b, group, appendGroups(log, sample(p, payload), group), nil)
+	t := amortised(b, group, appendGroups(log, newBatch(p, payload), group), nil)
 	t.Close = func() error { return errors.Join(log.Close(), p.close(), os.RemoveAll(dir)) }
 	return t, nil
 }
 
-const sampleTopic = "bench/rt"
-
-// sample is an event in a slot of the pool.
-func sample(p *stock, payload int) *event.Header {
-	_, h := p.Acquire(event.SizeOf(len(sampleTopic), payload))
-	h.ID, h.Type, h.Priority = 1, event.TypeEvent, event.High
-	h.Fill([]byte(sampleTopic), make([]byte, payload))
-	return h
-}
-
 //go:noinline
-func appendGroups(log *store.Log, h *event.Header, group int) loop {
+func appendGroups(log *store.Log, events batch, group int) loop {
 	return func(n int) (succeeded int) {
 		for range n {
-			for range group {
-				h.ID++
-				h.Seal()
-				if _, ok := log.Append(h); !ok {
-					return succeeded
+			for appended := 0; appended < group; {
+				for _, h := range events.seal(group - appended) {
+					if _, ok := log.Append(h); !ok {
+						return succeeded
+					}
+					appended++
 				}
 			}
 			log.Offer()
@@ -88,4 +83,33 @@ func appendGroups(log *store.Log, h *event.Header, group int) loop {
 		}
 		return succeeded
 	}
+}
+
+// batch is as many events as ingest reads and seals at once, in slots of a
+// pool. They are appended again and again, with ids that count up.
+type batch []*event.Header
+
+const (
+	batchEvents = 64
+	sampleTopic = "bench/rt"
+)
+
+func newBatch(p *stock, payload int) (b batch) {
+	for i := range batchEvents {
+		_, h := p.Acquire(event.SizeOf(len(sampleTopic), payload))
+		h.ID, h.Type, h.Priority = uint64(i), event.TypeEvent, event.High
+		h.Fill([]byte(sampleTopic), make([]byte, payload))
+		b = append(b, h)
+	}
+	return b
+}
+
+// seal makes at most n of them new events.
+func (b batch) seal(n int) batch {
+	b = b[:min(n, len(b))]
+	for _, h := range b {
+		h.ID += batchEvents
+	}
+	event.Seal(b)
+	return b
 }

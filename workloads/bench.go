@@ -200,6 +200,9 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 	if b.Slowdown > 0 {
 		base.Notes = append(base.Notes, fmt.Sprintf("slowed by %v %% on purpose", 100*b.Slowdown))
 	}
+	if floor := pooled(outcomes); floor != nil {
+		base.Floor = floor
+	}
 	own := base
 	for _, out := range outcomes {
 		own.Trials = append(own.Trials, out.Trial)

@@ -14,14 +14,15 @@ import (
 
 // durable drives the log alone, in closed loop: so many producers, each with one
 // event outstanding, which appends its next when the last is on the disk. The
-// floor is a bare write and sync of as many bytes as such a group has.
+// floor is a bare loop of writes and syncs of as many bytes as such a group has,
+// mean against mean, in turns with the trials.
 func durable(b *Bench) (cells []Cell) {
 	for _, producers := range b.Set.numbers("producers", 1, 64, 1024) {
 		for _, payload := range b.Set.numbers("payload", appendPayload) {
 			bytes := payload + len(sampleTopic)
 			cells = append(cells, Cell{
 				Params:  params("mode", "group", "load", "closed", "producers", amount(producers), "bytes", fmt.Sprint(bytes)),
-				Threads: 2, Needs: 2, FloorUnit: groupUnit, Floor: syncFloor(producers * (event.RecordSize + bytes)),
+				Threads: 2, Needs: 2, FloorUnit: groupUnit,
 				Open: func(b *Bench) (Trial, error) { return durably(b, producers, payload) },
 			}.with("payload", amount(payload), amount(payload)))
 		}
@@ -36,49 +37,80 @@ const groupUnit = "group-ns"
 // than memory, and its groups are what is counted.
 const durableTrials = 4
 
-func durably(b *Bench, producers, payload int) (Trial, error) {
-	dir, err := os.MkdirTemp(b.Disk, "log-")
-	if err != nil {
-		return Trial{}, err
+// durability is a durable log under test, and the bare loop beside it.
+type durability struct {
+	*Bench
+	dir       string
+	log       *store.Log
+	stock     *stock
+	events    batch
+	bare      *bareLoop
+	producers int
+	n         int // events of a trial
+}
+
+func durably(b *Bench, producers, payload int) (t Trial, err error) {
+	d := &durability{Bench: b, producers: producers, n: producers * 16}
+	if d.dir, err = os.MkdirTemp(b.Disk, "log-"); err != nil {
+		return t, err
 	}
-	cfg := store.Default(dir)
+	cfg := store.Default(d.dir)
 	cfg.RetainBytes = retained
-	log, _, err := store.Open(cfg)
-	if err != nil {
-		return Trial{}, errors.Join(err, os.RemoveAll(dir))
+	d.log, _, err = store.Open(cfg)
+	if err == nil {
+		d.stock, err = b.newStock()
 	}
-	p, err := b.newStock()
-	if err != nil {
-		return Trial{}, errors.Join(err, log.Close(), os.RemoveAll(dir))
+	if err == nil {
+		d.events = newBatch(d.stock, payload)
+		d.bare, err = newBareLoop(b.Disk, producers*(event.RecordSize+len(sampleTopic)+payload))
 	}
-	h, n := sample(p, payload), producers*16
-	return Trial{
-		Close: func() error { return errors.Join(log.Close(), p.close(), os.RemoveAll(dir)) },
-		Run: func() (Outcome, error) {
-			out, took, err := b.closedLoop(log, h, producers, n)
-			if err == nil && took > 0 {
-				n = max(int(float64(n)*durableTrials*b.Time.Seconds()*1e9/float64(took)), producers*2)
-			}
-			return out, err
-		},
-	}, nil
+	if err != nil {
+		return t, errors.Join(err, d.close())
+	}
+	return Trial{Run: d.run, Close: d.close}, nil
+}
+
+func (d *durability) close() (err error) {
+	if d.log != nil {
+		err = d.log.Close()
+	}
+	if d.stock != nil {
+		err = errors.Join(err, d.stock.close())
+	}
+	if d.bare != nil {
+		err = errors.Join(err, d.bare.close())
+	}
+	return errors.Join(err, os.RemoveAll(d.dir))
+}
+
+// run is a trial: the bare loop for a trial's time, then the log.
+func (d *durability) run() (Outcome, error) {
+	floor, err := d.bare.run(d.Clock, d.Time.Nanoseconds())
+	if err != nil {
+		return Outcome{}, err
+	}
+	out, took, err := d.closedLoop()
+	if out.Floor = floor; err == nil && took > 0 {
+		d.n = max(int(float64(d.n)*durableTrials*float64(d.Time.Nanoseconds())/float64(took)), d.producers*2)
+	}
+	return out, err
 }
 
 // closedLoop makes n events durable.
-func (b *Bench) closedLoop(log *store.Log, h *event.Header, producers, n int) (out Outcome, took int64, err error) {
-	loop := store.NewClosedLoop(log, b.Clock, h, producers)
-	before := log.Counts()
+func (d *durability) closedLoop() (out Outcome, took int64, err error) {
+	loop := newClosedLoop(d.log, d.Clock, d.events, d.producers)
+	before := d.log.Counts()
 	began := cpu.Now()
-	err = loop.Run(n)
-	took = b.Clock.Ns(cpu.End() - began)
-	after := log.Counts()
+	err = loop.run(d.n)
+	took = d.Clock.Ns(cpu.End() - began)
+	after := d.log.Counts()
 	groups := after.Groups - before.Groups
 	if err != nil || groups == 0 {
 		return out, took, err
 	}
-	latency := loop.Latency.Snapshot()
-	out.Trial = record.Trial{N: int64(n), Values: []record.Value{
-		value("events/s", float64(n)/float64(took)*1e9),
+	latency := loop.latency.Snapshot()
+	out.Trial = record.Trial{N: int64(d.n), Values: []record.Value{
+		value("events/s", float64(d.n)/float64(took)*1e9),
 		value(groupUnit, float64(took)/float64(groups)),
 		value("p50-ns", float64(latency.Quantile(0.5))),
 	}}
@@ -86,8 +118,8 @@ func (b *Bench) closedLoop(log *store.Log, h *event.Header, producers, n int) (o
 		out.Values = append(out.Values, value("p99-ns", float64(latency.Quantile(0.99))))
 	}
 	out.Noise = []record.Value{value("syncs", float64(after.Syncs-before.Syncs)), value("groups", float64(groups))}
-	if latency.Count != uint64(n) {
-		out.Invalid = fmt.Sprintf("%d of %d events were seen to be durable", latency.Count, n)
+	if latency.Count != uint64(d.n) {
+		out.Invalid = fmt.Sprintf("%d of %d events were seen to be durable", latency.Count, d.n)
 	}
 	return out, took, nil
 }

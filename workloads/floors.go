@@ -1,7 +1,11 @@
 package workloads
 
 import (
+	"math"
+	"slices"
 	"time"
+
+	"golang.org/x/perf/benchmath"
 
 	"eventstreamcore/probes"
 	"eventstreamcore/reports/record"
@@ -12,6 +16,26 @@ const floorBudget = 60 * time.Millisecond
 
 func asRecord(f probes.Floor, err error) (record.Floor, error) {
 	return record.Floor{Name: f.Name, Ns: f.Ns, Low: f.Low, High: f.High, N: f.N, How: f.How}, err
+}
+
+// pooled is the median of the floors that the trials measured themselves, or nil
+// if they did not.
+func pooled(outcomes []Outcome) *record.Floor {
+	var each []float64
+	var floor record.Floor
+	for _, out := range outcomes {
+		if out.Floor != nil {
+			floor = *out.Floor
+			each = append(each, floor.Ns)
+		}
+	}
+	if each == nil {
+		return nil
+	}
+	s := benchmath.AssumeNothing.Summary(benchmath.NewSample(each, &benchmath.DefaultThresholds), 0.95)
+	floor.Ns, floor.N = s.Center, len(each)
+	floor.Low, floor.High = math.Max(s.Lo, slices.Min(each)), math.Min(s.Hi, slices.Max(each))
+	return &floor
 }
 
 // loadStoreFloor is under whatever touches a line that is in L1.

@@ -91,6 +91,7 @@ type Trial struct {
 // Outcome is what one trial came to.
 type Outcome struct {
 	record.Trial
+	Floor  *record.Floor // under this trial, where it moves from second to second: in place of the cell's
 	Spans  []Span
 	Loads  []record.Load   // of a sweep, by rate
 	Placed []record.Placed // read back

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// everyCrash drives a log through calls of its disk, and after each call holds
-// every state that a power cut could leave then against what was promised.
-func everyCrash(r *rig, calls, events int) (states int, err error) {
+// everyCrash drives a log through so many calls of its disk, or more until there
+// were so many states: after each call it holds every state that a power cut
+// could leave then against what was promised.
+func everyCrash(r *rig, calls, least, events int) (states int, err error) {
 	r.disk.after = func(call string) {
 		if err != nil {
 			return
@@ -22,7 +23,7 @@ func everyCrash(r *rig, calls, events int) (states int, err error) {
 			}
 		})
 	}
-	for err == nil && r.disk.calls < calls {
+	for err == nil && (r.disk.calls < calls || states < least) {
 		r.step(events)
 	}
 	return states, err
@@ -50,16 +51,17 @@ func TestEveryCrashState(t *testing.T) {
 	t.Parallel()
 	calls, states := 0, 0
 	for _, part := range []struct {
-		mode          Mode
-		direct        bool
-		calls, events int
-	}{{Group, false, 1000, 30}, {Group, true, 400, 30}, {Interval, false, 620, 4}} {
+		mode                 Mode
+		direct               bool
+		calls, least, events int
+	}{{Group, false, 1000, 24_000, 30}, {Group, true, 400, 16_000, 30}, {Interval, false, 620, 61_000, 4}} {
 		if underRace {
 			part.calls /= 20
+			part.least = 0
 		}
 		r := newRig(part.mode, 1)
 		r.cfg.SegmentBytes, r.cfg.RetainBytes, r.cfg.Direct = 10<<10, 20<<10, part.direct
-		n, err := everyCrash(r, part.calls, part.events)
+		n, err := everyCrash(r, part.calls, part.least, part.events)
 		if err != nil {
 			t.Fatalf("mode %v, call %d: %v", part.mode, r.disk.calls, err)
 		}

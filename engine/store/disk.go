@@ -34,9 +34,8 @@ type file interface {
 	Truncate(size int64) error
 
 	// Allocate extends the file to size bytes that read as zero and have their
-	// place on the disk. With zero set they are written, so that syncing what
-	// later goes there has no metadata to sync with it.
-	Allocate(size int64, zero bool) error
+	// place on the disk. Until they are written that is noted beside them.
+	Allocate(size int64) error
 	Sync() error
 }
 

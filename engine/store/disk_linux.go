@@ -144,26 +144,19 @@ func (f osFile) Sync() error {
 	}
 }
 
-// zeroBlock bounds how much zero filling hands to the disk in one piece.
-var zeroBlock [1 << 20]byte
-
-func (f osFile) Allocate(size int64, zero bool) error {
+// Allocate falls back on a file with a hole where the file system has nothing
+// better: it is full when the hole is written, then.
+func (f osFile) Allocate(size int64) error {
 	from, err := f.Size()
 	if err != nil || from >= size {
 		return err
 	}
 	err = unix.Fallocate(int(f.Fd()), 0, from, size-from)
-	unsupported := errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS)
-	if err != nil && !unsupported {
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return f.Truncate(size)
+	}
+	if err != nil {
 		return &os.PathError{Op: "fallocate", Path: f.Name(), Err: err}
-	}
-	if !zero && !unsupported {
-		return nil
-	}
-	for at := from; at < size; at += int64(len(zeroBlock)) {
-		if _, err := f.WriteAt(zeroBlock[:min(size-at, int64(len(zeroBlock)))], at); err != nil {
-			return err
-		}
 	}
 	return nil
 }

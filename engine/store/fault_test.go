@@ -195,7 +195,7 @@ func TestFlawsAreFound(t *testing.T) {
 	crashes := func(f flaws) error {
 		r := newRig(Group, 1)
 		r.flaws, r.limit = f, bodyMax
-		_, err := everyCrash(r, 200, 3)
+		_, err := everyCrash(r, 200, 0, 3)
 		return err
 	}
 	cuts := func(f flaws) error {

@@ -53,6 +53,9 @@ func (b *batch) clear() { b.used, b.records = 0, 0 }
 // failure (see Err). It allocates nothing and never waits. The gatherer calls it.
 func (l *Log) Append(h *event.Header) (seq uint64, ok bool) {
 	b := &l.batches[l.gathering]
+	if b.records == 0 {
+		b = l.begun()
+	}
 	size := padded(int(h.Length))
 	if b.used+size > l.cfg.GroupBytes || b.records == l.cfg.GroupEvents || l.failure.Load() != nil {
 		if b = l.turn(size); b == nil {
@@ -64,6 +67,16 @@ func (l *Log) Append(h *event.Header) (seq uint64, ok bool) {
 	b.take(h, seq, size)
 	h.Sequence = seq
 	return seq, true
+}
+
+// begun is the batch for a new group. While the committer has none it is always
+// the first, whose memory is in the cache then: a thread that both gathers and
+// commits would else drive one batch out with the other.
+func (l *Log) begun() *batch {
+	if l.offered.Load() == 0 {
+		l.gathering = 0
+	}
+	return &l.batches[l.gathering]
 }
 
 // turn finds room for a record that does not fit the group: in the other
@@ -89,7 +102,7 @@ func (l *Log) Offer() bool {
 	if l.batches[l.gathering].records == 0 || l.offered.Load() != 0 {
 		return false
 	}
-	l.offered.Store(1) // hands the batch over: who loads 1 sees its bytes
+	l.offered.Store(1 + uint32(l.gathering)) // hands the batch over: who loads it sees its bytes
 	l.gathering ^= 1
 	return true
 }

@@ -67,7 +67,7 @@ func (d *DeadLetters) Bury(h *event.Header, why wire.Reason) (seq uint64, ok boo
 func (d *DeadLetters) Commit() (n int, err error) {
 	d.lines = d.lines[:0]
 	if d.offered.Load() != 0 && !d.stale {
-		b := &d.batches[d.committing]
+		b := &d.batches[d.offered.Load()-1]
 		for rest := b.buf[:b.used]; len(rest) > 0; {
 			r := record(rest)
 			topic := rest[event.RecordSize:][:r.TopicLength]

@@ -63,7 +63,7 @@ type Log struct {
 	gathering int    // which batch
 
 	_        cpu.Pad
-	offered  atomic.Uint32 // 1 while the committer has a batch: the gatherer sets, the committer clears
+	offered  atomic.Uint32 // 1 + the batch that the committer has, or 0: the gatherer sets, the committer clears
 	gathered atomic.Uint64 // the gatherer writes
 
 	_       cpu.Pad

@@ -306,7 +306,7 @@ func (l *Log) rewrite(v *survey, i int) (n int64, err error) {
 
 // refill gives the last segment its zeros back, if a cut took them.
 func (l *Log) refill() error {
-	err := l.segment.Allocate(l.cfg.SegmentBytes, l.cfg.Mode != OS)
+	err := l.extend(l.segment.file)
 	if err != nil && !noSpace(err) {
 		return err // a full disk is met again when there is something to write
 	}

@@ -162,19 +162,21 @@ func (s *scanner) walk(at int64) (n int, records uint64, bad, err error) {
 	}
 }
 
-// zeros is what unwritten stretches are compared with.
-var zeros [4 << 10]byte
+// zeros is what segments are filled with; blankPiece of it are compared at a time.
+var zeros [zeroPiece]byte
+
+const blankPiece = 4 << 10
 
 // blankUntil is the first word from an offset on that does not read as zero, or
 // the file's end.
 func (s *scanner) blankUntil(at int64) (int64, error) {
 	for at < s.size {
 		s.floor = at
-		b, err := s.window(at, len(zeros))
+		b, err := s.window(at, blankPiece)
 		if err != nil {
 			return 0, err
 		}
-		b = b[:min(len(b), len(zeros))]
+		b = b[:min(len(b), blankPiece)]
 		if !bytes.Equal(b, zeros[:len(b)]) {
 			for i := range b {
 				if b[i] != 0 {

@@ -24,8 +24,7 @@ func (l *Log) spare() error {
 	if err != nil {
 		return err
 	}
-	err = f.Allocate(l.cfg.SegmentBytes, l.cfg.Mode != OS)
-	if err == nil {
+	if err = l.extend(f); err == nil {
 		err = f.Sync()
 	}
 	f.Close()
@@ -40,6 +39,40 @@ func (l *Log) spare() error {
 	return nil
 }
 
+// zeroPiece bounds how much zero filling hands to the disk before a commit gets
+// its turn there.
+const zeroPiece = 1 << 20
+
+// extend makes f as long as a segment and, where groups are to be synced, fills
+// it with zeros: writing on a place that was never written has metadata to sync.
+// Beside a writer it takes the disk half of the time at most, and stops where it
+// is when the segment is wanted: an unfilled one is only slower.
+func (l *Log) extend(f file) error {
+	from, err := f.Size()
+	if err == nil {
+		err = f.Allocate(l.cfg.SegmentBytes)
+	}
+	if err != nil || l.cfg.Mode == OS {
+		return err
+	}
+	for at := from; at < l.cfg.SegmentBytes && len(l.wanted) == 0; at += zeroPiece {
+		began := l.env.up()
+		if _, err := f.WriteAt(zeros[:min(zeroPiece, l.cfg.SegmentBytes-at)], at); err != nil {
+			return err
+		}
+		if l.stop == nil { // nobody writes yet
+			continue
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+		if pause := (pace{stop: l.stop}); !pause.wait(l.env.up() - began) {
+			return nil
+		}
+	}
+	return nil
+}
+
 // begin makes the segment whose first sequence is given: out of the spare if
 // there is one, else new. Its head is synced before anything can follow it.
 func (l *Log) begin(first uint64, log [16]byte) (s *segment, err error) {
@@ -51,7 +84,7 @@ func (l *Log) begin(first uint64, log [16]byte) (s *segment, err error) {
 	} else {
 		from = newName
 		if f, err = l.env.disk.Create(newName); err == nil {
-			err = f.Allocate(l.cfg.SegmentBytes, false)
+			err = f.Allocate(l.cfg.SegmentBytes)
 		}
 	}
 	if err == nil {

@@ -272,7 +272,7 @@ func (f *simFile) Truncate(size int64) error {
 	return nil
 }
 
-func (f *simFile) Allocate(size int64, zero bool) error {
+func (f *simFile) Allocate(size int64) error {
 	if err := f.d.call("allocate"); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func TestSoak(t *testing.T) {
 			t.Fatalf("seed %d, flips, mode %v: %v", seed, mode, err)
 		}
 		flips += n
-		if n, err = everyCrash(newRig(Group, seed), 100, 12); err != nil {
+		if n, err = everyCrash(newRig(Group, seed), 100, 0, 12); err != nil {
 			t.Fatalf("seed %d, crash states: %v", seed, err)
 		}
 		states += n

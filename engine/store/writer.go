@@ -13,14 +13,13 @@ const (
 // writer is the committer's side of a Log: the segment being written and where
 // the chain of groups stands. Only the committer touches it.
 type writer struct {
-	segment    *segment
-	stage      stage  // where groups go past the page cache
-	committing int    // which batch comes next
-	prev       uint32 // crc of the last group
-	stamp      int64  // when the last group was written, ns
-	syncedAt   time.Duration
-	retryAt    time.Duration // while full: not before
-	rolling    uint64        // first sequence of the segment that is being made ready, or 0
+	segment  *segment
+	stage    stage  // where groups go past the page cache
+	prev     uint32 // crc of the last group
+	stamp    int64  // when the last group was written, ns
+	syncedAt time.Duration
+	retryAt  time.Duration // while full: not before
+	rolling  uint64        // first sequence of the segment that is being made ready, or 0
 }
 
 // Commit writes the group offered, if there is one, syncs it as the mode says,
@@ -32,13 +31,14 @@ func (l *Log) Commit() (n int, err error) {
 	if err := l.Err(); err != nil {
 		return 0, err
 	}
-	if l.offered.Load() == 0 {
+	offered := l.offered.Load()
+	if offered == 0 {
 		return 0, l.syncDue()
 	}
 	if l.full.Load() && l.env.up() < l.retryAt {
 		return 0, nil
 	}
-	b := &l.batches[l.committing]
+	b := &l.batches[offered-1]
 	if err := l.write(b); err != nil {
 		return 0, l.fail(err)
 	}
@@ -52,7 +52,6 @@ func (l *Log) Commit() (n int, err error) {
 	}
 	n = b.records
 	b.clear()
-	l.committing ^= 1
 	l.offered.Store(0) // gives the batch back
 	return n, nil
 }

@@ -1,4 +1,4 @@
-package store
+package workloads
 
 import (
 	"fmt"
@@ -7,38 +7,38 @@ import (
 	"sync/atomic"
 
 	"eventstreamcore/engine/cpu"
-	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/store"
 )
 
-// ClosedLoop drives a log as so many producers would, each of which has one
+// closedLoop drives a log as so many producers would, each of which has one
 // event outstanding and appends its next when that is durable: the load under
 // which a durable log is measured. All producers are one thread, for waking
-// theirs would cost more than the log does.
-type ClosedLoop struct {
-	// Split gives the committer a thread of its own, as the engine does; the
+// theirs would cost more than the log does, and their events are sealed side by
+// side, as ingest seals what it reads at once.
+type closedLoop struct {
+	// split gives the committer a thread of its own, as the engine does; the
 	// producers' then spins, and two CPUs must be free, or it is their scheduler
 	// that is measured. Otherwise one thread does both, and sleeps in its syncs.
-	Split bool
+	split bool
 
-	Latency metrics.Histogram // ns from before the append to when it is seen to be durable
+	latency metrics.Histogram // ns from before the append to when it is seen to be durable
 
-	log       *Log
+	log       *store.Log
 	clock     cpu.Clock
-	event     *event.Header // appended again and again, with ids that count up
+	events    batch // appended again and again
 	producers int
 	since     []cpu.Ticks // when each outstanding event was appended, a ring by sequence
 }
 
-// NewClosedLoop drives l, to which nobody else may append, with copies of an
-// event.
-func NewClosedLoop(l *Log, clock cpu.Clock, h *event.Header, producers int) *ClosedLoop {
-	return &ClosedLoop{log: l, clock: clock, event: h, producers: producers, since: make([]cpu.Ticks, producers)}
+// newClosedLoop drives log, to which nobody else may append.
+func newClosedLoop(log *store.Log, clock cpu.Clock, events batch, producers int) *closedLoop {
+	return &closedLoop{log: log, clock: clock, events: events, producers: producers, since: make([]cpu.Ticks, producers)}
 }
 
-// Run appends so many events and returns when all are durable.
-func (c *ClosedLoop) Run(events int) error {
-	if !c.Split {
+// run appends so many events and returns when all are durable.
+func (c *closedLoop) run(events int) error {
+	if !c.split {
 		return c.produce(events)
 	}
 	var over atomic.Bool
@@ -64,23 +64,20 @@ const (
 )
 
 // produce is all producers' thread.
-func (c *ClosedLoop) produce(events int) error {
+func (c *closedLoop) produce(events int) error {
 	appended, done, vain := 0, 0, 0 // vain counts spins
-	first := c.log.next
+	first := c.log.Gathered() + 1
 	for done < events {
-		durable := int(c.log.Durable() - first + 1)
+		durable := int(c.log.Durable() + 1 - first)
 		if durable > done {
 			c.seen(first, done, durable)
 			done = durable
 		}
 		if room := min(c.producers-(appended-done), events-appended); room > 0 {
-			now := cpu.Now()
-			for ; room > 0 && c.append(now); room-- {
-				appended++
-			}
+			appended += c.append(room)
 		}
 		offered := c.log.Offer()
-		if !c.Split {
+		if !c.split {
 			if _, err := c.log.Commit(); err != nil {
 				return err
 			}
@@ -90,7 +87,7 @@ func (c *ClosedLoop) produce(events int) error {
 		if err := c.log.Err(); err != nil { // the committer's
 			return fmt.Errorf("after %d of %d events: %w", done, events, err)
 		}
-		if c.Split {
+		if c.split {
 			if vain++; vain%spinsMax == 0 {
 				runtime.Gosched()
 			}
@@ -100,20 +97,25 @@ func (c *ClosedLoop) produce(events int) error {
 	return nil
 }
 
-// append is one producer's.
-func (c *ClosedLoop) append(now cpu.Ticks) bool {
-	c.event.ID++
-	c.event.Seal()
-	seq, ok := c.log.Append(c.event)
-	if ok {
-		c.since[seq%uint64(c.producers)] = now
+// append is that of n producers, as far as the log takes their events.
+func (c *closedLoop) append(n int) (appended int) {
+	now := cpu.Now()
+	for appended < n {
+		for _, h := range c.events.seal(n - appended) {
+			seq, ok := c.log.Append(h)
+			if !ok {
+				return appended
+			}
+			c.since[seq%uint64(c.producers)] = now
+			appended++
+		}
 	}
-	return ok
+	return appended
 }
 
 // seen notes the latency of the events that have become durable, those that
 // were appended together at once.
-func (c *ClosedLoop) seen(first uint64, from, to int) {
+func (c *closedLoop) seen(first uint64, from, to int) {
 	now := cpu.End()
 	at := func(i int) cpu.Ticks { return c.since[(first+uint64(i))%uint64(c.producers)] }
 	for i := from; i < to; {
@@ -121,7 +123,7 @@ func (c *ClosedLoop) seen(first uint64, from, to int) {
 		for i+n < to && at(i+n) == since {
 			n++
 		}
-		c.Latency.RecordN(c.clock.Ns(now-since), uint64(n))
+		c.latency.RecordN(c.clock.Ns(now-since), uint64(n))
 		i += n
 	}
 }
