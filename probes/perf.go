@@ -33,7 +33,11 @@ type openEvent struct {
 // and branch misses, and the kernel's own counts of switches, migrations and
 // page faults. Without a PMU, as in most guests, only the kernel's own are
 // opened and Missing says so. An error means that not even these can be had.
-func OpenCounters() (*Counters, error) { return openCounters() }
+func OpenCounters() (*Counters, error) { return openCounters(0) }
+
+// OpenCountersOf is OpenCounters for another thread of this process, by the
+// kernel's id; any thread may then start, stop and close them.
+func OpenCountersOf(thread int) (*Counters, error) { return openCounters(thread) }
 
 // Start sets every counter to 0 and lets it count.
 func (c *Counters) Start() error { return c.start() }

@@ -39,7 +39,7 @@ var perfEvents = []struct {
 	{"dtlb-load-misses", unix.PERF_TYPE_HW_CACHE, cacheEvent(unix.PERF_COUNT_HW_CACHE_DTLB)},
 }
 
-func openCounters() (*Counters, error) {
+func openCounters(thread int) (*Counters, error) {
 	c := &Counters{PMU: findPMU()}
 	if c.PMU == "" {
 		c.Missing = append(c.Missing, "no PMU (none below /sys/bus/event_source/devices counts cycles): cycles, instructions and misses are not counted; a guest has one only if its host passes it on")
@@ -48,7 +48,7 @@ func openCounters() (*Counters, error) {
 		if e.kind != unix.PERF_TYPE_SOFTWARE && c.PMU == "" {
 			continue
 		}
-		fd, err := openEventOf(e.kind, e.config)
+		fd, err := openEventOf(e.kind, e.config, thread)
 		switch {
 		case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
 			level, _ := os.ReadFile("/proc/sys/kernel/perf_event_paranoid")
@@ -83,15 +83,15 @@ func findPMU() string {
 	return ""
 }
 
-// openEventOf opens one counter of the calling thread, stopped. Where the kernel
-// keeps its own part to itself it counts the user's alone.
-func openEventOf(kind uint32, config uint64) (fd int, err error) {
+// openEventOf opens one counter of a thread, 0 being the calling one, stopped.
+// Where the kernel keeps its own part to itself it counts the user's alone.
+func openEventOf(kind uint32, config uint64, thread int) (fd int, err error) {
 	attr := unix.PerfEventAttr{Type: kind, Config: config, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
 		Read_format: unix.PERF_FORMAT_TOTAL_TIME_ENABLED | unix.PERF_FORMAT_TOTAL_TIME_RUNNING, Bits: unix.PerfBitDisabled}
-	fd, err = unix.PerfEventOpen(&attr, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	fd, err = unix.PerfEventOpen(&attr, thread, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 		attr.Bits |= unix.PerfBitExcludeKernel | unix.PerfBitExcludeHv
-		fd, err = unix.PerfEventOpen(&attr, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
+		fd, err = unix.PerfEventOpen(&attr, thread, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	}
 	return fd, err
 }
@@ -152,7 +152,7 @@ func (c *Counters) closeAll() (err error) {
 func counted(f func()) (counts []Count, missing []string, err error) {
 	runtime.LockOSThread() // nests: a thread that was pinned stays so
 	defer runtime.UnlockOSThread()
-	c, err := openCounters()
+	c, err := openCounters(0)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,7 +4,7 @@ package probes
 
 import "eventstreamcore/engine/cpu"
 
-func openCounters() (*Counters, error) { return nil, cpu.ErrUnsupported }
+func openCounters(int) (*Counters, error) { return nil, cpu.ErrUnsupported }
 
 func (c *Counters) start() error { return cpu.ErrUnsupported }
 

@@ -94,6 +94,9 @@ func (p *printer) host(run record.Run) {
 	if found := readBack(run.Rows); len(found) > 0 {
 		p.wrap("placed   ", "read back after each trial: "+strings.Join(found, ", "))
 	}
+	if run.Counters != nil {
+		p.wrap("counters ", counted(run.Counters))
+	}
 }
 
 // places is where the threads of a plan run, those of one role and CPU together.
@@ -257,6 +260,9 @@ func (p *printer) figures(rows []record.Row) {
 			if b := bars(d); b != "" {
 				p.line("      %s", b)
 			}
+		}
+		for _, text := range disturbances(row) {
+			p.wrap("      ", text)
 		}
 	}
 }

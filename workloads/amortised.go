@@ -27,7 +27,7 @@ func amortised(b *Bench, items int, run loop, more func(ns float64) []record.Val
 					run = b.slowed(run)
 					n = b.scale(run)
 				}
-				out = b.timeLoop(n, items, run)
+				out = b.timeLoop("hot", n, items, run)
 			})
 			if b.Slowdown > 0 {
 				out.Noise = append(out.Noise, value(SlowedBy, b.Slowdown))
@@ -52,11 +52,16 @@ func (b *Bench) scale(run loop) int {
 	}
 }
 
-func (b *Bench) timeLoop(n, items int, run loop) Outcome {
-	empty := b.emptyLoop(n)
-	began := cpu.Now()
-	succeeded := run(n)
-	took := cpu.End() - began
+// timeLoop times n operations on the calling thread, and counts what its
+// counters count meanwhile.
+func (b *Bench) timeLoop(role string, n, items int, run loop) Outcome {
+	empty, succeeded := b.emptyLoop(n), 0
+	var took cpu.Ticks
+	b.counted(role, func() {
+		began := cpu.Now()
+		succeeded = run(n)
+		took = cpu.End() - began
+	})
 	out := Outcome{Trial: record.Trial{N: int64(succeeded) * int64(items)}}
 	if succeeded != n {
 		out.Invalid = fmt.Sprintf("%d of %d operations did not succeed", n-succeeded, n)

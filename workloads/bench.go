@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"eventstreamcore/engine/cpu"
@@ -51,12 +52,19 @@ type Bench struct {
 	began         time.Time
 	found         []record.Placed // where the threads of the present trial were
 	rigs          []*rig          // the engines of the present cell
+	guest         bool
+	warmUp        int // trials of the present cell that came before those that count
+
+	counting sync.Mutex       // around what several threads count
+	counts   []record.Counter // of the present trial
+	source   record.Counters
 }
 
 // Settle prepares the process for measuring: the collector is off, and there are
 // two more scheduler slots than spinning threads.
 func (b *Bench) Settle() {
 	b.use(b.Pairs[0])
+	b.guest = isGuest()
 	debug.SetGCPercent(-1)
 	runtime.GOMAXPROCS(4)
 }
@@ -168,28 +176,27 @@ func (b *Bench) trials(name string, c Cell, stopped func() bool) (outcomes []Out
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, trial.Close()) }()
-	for i := range b.Trials + 1 {
-		if stopped() {
-			break
-		}
+	warm := 1 // found once there are trials enough
+	for len(outcomes) < warm+b.Trials && !stopped() {
 		runtime.GC() // between trials, for it is off during them
-		before := readNoise()
+		before := b.watch()
 		out, err := trial.Run()
 		if err != nil {
 			return nil, err
 		}
-		out.Noise = append(out.Noise, readNoise().since(before)...)
-		if err := b.place(&out); err != nil {
+		if err := b.witness(&out, before); err != nil {
 			return nil, err
 		}
-		if i > 0 { // the first one warmed up
-			outcomes = append(outcomes, out)
+		if outcomes = append(outcomes, out); len(outcomes) == 1+b.Trials {
+			warm = unsettled(outcomes)
 		}
 	}
+	b.warmUp = warm
+	kept := outcomes[min(warm, len(outcomes)):]
 	if b.Profile > 0 && !stopped() {
-		return outcomes, b.profile(name, trial, stopped)
+		return kept, b.profile(name, trial, stopped)
 	}
-	return outcomes, nil
+	return kept, nil
 }
 
 // rows makes the cell's row, and one for each of its spans.
@@ -208,22 +215,28 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 		own.Trials = append(own.Trials, out.Trial)
 		own.Placed, own.Slabs = out.Placed, out.Slabs
 	}
+	own.Interrupts = interruptsOf(outcomes)
+	for _, r := range b.rigs {
+		own.Strips = append(own.Strips, r.strips...)
+	}
 	if own.Loads = loads(outcomes); own.Loads != nil {
 		own.Notes = append(own.Notes, kneeNote(own.Loads))
 	}
 	spans := spansOf(outcomes)
 	if slices.ContainsFunc(own.Trials, func(t record.Trial) bool { return len(t.Values) > 0 || t.Invalid != "" && spans == nil }) {
 		b.judge(&own, c.Targets)
+		steady(&own, b.warmUp)
 		rows = append(rows, own)
 	}
 	for i, span := range spans {
 		row := base
 		row.Params = append(slices.Clone(base.Params), record.Param{Key: "span", Value: span.Name})
-		row.Placed, row.Slabs = own.Placed, own.Slabs
+		row.Placed, row.Slabs, row.Strips, row.Interrupts = own.Placed, own.Slabs, own.Strips, own.Interrupts
 		b.spanTrials(&row, i, outcomes)
 		if c.pair == (Pair{}) || c.pair == b.Pairs[0] {
 			b.judge(&row, span.Targets)
 		}
+		steady(&row, b.warmUp)
 		rows = append(rows, row)
 	}
 	return rows

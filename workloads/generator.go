@@ -6,6 +6,7 @@ import (
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/ingest"
+	"eventstreamcore/engine/metrics"
 	"eventstreamcore/workloads/drive"
 )
 
@@ -18,7 +19,8 @@ type generator struct {
 	on    int // CPU
 	into  entrance
 	batch [turnMost]ingest.Event
-	notes []note // of the events of a run, in order; touched before it
+	notes []note        // of the events of a run, in order; touched before it
+	gaps  *metrics.Gaps // its own; nil notes none
 }
 
 // entrance is where events go: an ingest.Publisher.
@@ -111,9 +113,13 @@ func (g *generator) pace(s drive.Schedule, n int) (run pacedRun) {
 	}
 	var own cpu.Ticks
 	free, refused, limit := start, false, g.clock.Ticks(int64(trialLimit))
-	for next := 0; next < n; {
+	g.rest()
+	for next, have := 0, 0; next < n; {
 		now := g.now()
-		have := g.gather(next, now)
+		if g.gaps != nil {
+			g.gaps.Round(now, have > 0)
+		}
+		have = g.gather(next, now)
 		if have == 0 {
 			continue
 		}
@@ -136,6 +142,13 @@ func (g *generator) pace(s drive.Schedule, n int) (run pacedRun) {
 	took, wanted := g.now()-start, g.notes[n-1].due-start
 	g.flush(start + limit)
 	return pacedRun{took: g.span(took), wanted: g.span(wanted), own: g.span(own)}
+}
+
+// rest says that the loop did not turn until now.
+func (g *generator) rest() {
+	if g.gaps != nil {
+		g.gaps.Skip()
+	}
 }
 
 func (g *generator) span(t cpu.Ticks) time.Duration { return time.Duration(g.clock.Ns(t)) }

@@ -13,15 +13,21 @@ import (
 )
 
 // pinned runs f on a thread of its own, on the CPU given; the thread ends with
-// f. Where f was is read back.
+// f. Where f was is read back. What it counts is its own business.
 func (b *Bench) pinned(on int, f func()) error {
-	return b.together([]int{on}, func(int) { f() })
+	return b.held([]int{on}, func(int) { f() })
 }
 
 // together runs f(i) on cpus[i], each on a pinned thread of its own, and waits
-// until all of them are in place before any begins. Where each was is read back
-// at its end and kept for the row; a thread that strayed is an error.
+// until all of them are in place before any begins. What each counts goes into
+// the trial.
 func (b *Bench) together(cpus []int, f func(i int)) error {
+	return b.held(cpus, func(i int) { b.counted(b.role(cpus[i]), func() { f(i) }) })
+}
+
+// held is together without counting. Where each was is read back at its end and
+// kept for the row; a thread that strayed is an error.
+func (b *Bench) held(cpus []int, f func(i int)) error {
 	var ready, done sync.WaitGroup
 	errs, found := make([]error, len(cpus)), make([]record.Placed, len(cpus))
 	ready.Add(len(cpus))
@@ -51,10 +57,7 @@ func (b *Bench) together(cpus []int, f func(i int)) error {
 
 // whereabouts is where the calling thread, pinned to a CPU, really is.
 func (b *Bench) whereabouts(on int) (p record.Placed, err error) {
-	p = record.Placed{Role: "hot", CPU: on}
-	if on != b.Hot {
-		p.Role = "peer"
-	}
+	p = record.Placed{Role: b.role(on), CPU: on}
 	if p.Allowed, err = cpu.Allowed(); err != nil {
 		return p, err
 	}
@@ -66,6 +69,17 @@ func (b *Bench) whereabouts(on int) (p record.Placed, err error) {
 		return p, fmt.Errorf("placement is not the plan's: the %s thread is planned on CPU %d, may run on %v and runs on %d", p.Role, on, p.Allowed, at)
 	}
 	return p, nil
+}
+
+// role is what a CPU of the cell under way is there for.
+func (b *Bench) role(on int) string {
+	switch on {
+	case b.Hot:
+		return "hot"
+	case b.Peer:
+		return "peer"
+	}
+	return "crew"
 }
 
 // takeFound is where the threads of a trial were, each place once.

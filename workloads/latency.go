@@ -65,17 +65,26 @@ func (b *Bench) spanTrials(row *record.Row, i int, outcomes []Outcome) {
 		trial := out.Trial
 		trial.Values = nil
 		if trial.Invalid == "" {
-			h := out.Spans[i].Histogram
+			span := out.Spans[i]
+			h := span.Histogram
 			trial.N, trial.Values, trial.Encoded = h.TotalCount(), quantileValues(h), encoded(h)
+			if calm := span.Undisturbed; calm != nil {
+				trial.Noise = append(slices.Clone(trial.Noise), value("disturbed-share", 1-float64(calm.TotalCount())/float64(h.TotalCount())))
+			}
 			merged.Merge(h)
-			spans = append(spans, out.Spans[i])
+			spans = append(spans, span)
 		}
 		row.Trials = append(row.Trials, trial)
 	}
 	if len(spans) == 0 {
 		return
 	}
-	row.Distributions = append([]record.Distribution{judge.NewDistribution(spans[0].Name, merged)}, legs(spans)...)
+	row.Distributions = []record.Distribution{judge.NewDistribution(spans[0].Name, merged)}
+	if calm := undisturbed(spans); calm != nil {
+		row.Distributions = append(row.Distributions, judge.NewDistribution(spans[0].Name+record.Undisturbed, calm))
+	}
+	row.Distributions = append(row.Distributions, legs(spans)...)
+	outliersOf(row, spans)
 	for _, s := range spans {
 		for _, in := range s.Intervals {
 			in.StartNs += s.Began - spans[0].Began
@@ -83,6 +92,21 @@ func (b *Bench) spanTrials(row *record.Row, i int, outcomes []Outcome) {
 		}
 	}
 	row.Waterfalls = middling(spans)
+}
+
+// undisturbed is the events of all trials that met no gap; nil where nobody
+// watched for gaps.
+func undisturbed(spans []Span) (merged *hdrhistogram.Histogram) {
+	for _, s := range spans {
+		if s.Undisturbed == nil {
+			return nil
+		}
+		if merged == nil {
+			merged = newHistogram()
+		}
+		merged.Merge(s.Undisturbed)
+	}
+	return merged
 }
 
 // legs are the parts of the whole, over the trials.

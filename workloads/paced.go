@@ -41,6 +41,8 @@ func (b *Bench) newPacedRig(e ingest.Event, most int, handlers ...process.Handle
 		return nil, errors.Join(err, r.close())
 	}
 	p.generator = newGenerator(b.Clock, b.Peer, publisher, e, most)
+	p.generator.gaps = metrics.NewGaps(b.Clock, gapsKept)
+	p.loops = append(p.loops, loopWatch{"generator", b.Peer, p.generator.gaps})
 	return p, nil
 }
 
@@ -49,12 +51,16 @@ func (b *Bench) newPacedRig(e ingest.Event, most int, handlers ...process.Handle
 func (p *pacedRig) run(b *Bench, s drive.Schedule, n int) (run pacedRun, wrong string, err error) {
 	p.trace.Reset()
 	before := p.engine.Stats()
-	if err := b.pinned(b.Peer, func() { run = p.generator.pace(s, n) }); err != nil {
+	since := marks(p.loops)
+	if err := b.pinned(b.Peer, func() { b.counted("generator", func() { run = p.generator.pace(s, n) }) }); err != nil {
 		return run, "", err
 	}
 	wrong = both(run.judge(), p.account(before, uint64(n)))
 	if wrong == "" {
 		wrong = p.course.publish(b.Clock, p.generator.notes, p.trace.Samples())
+	}
+	if wrong == "" {
+		p.course.witness(absences(p.loops, since, p.course.at, b.guest))
 	}
 	return run, wrong, nil
 }

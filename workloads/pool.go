@@ -193,7 +193,7 @@ var heapSink *[256]byte
 func (b *Bench) heapNs() (ns float64, err error) {
 	const n = 100_000
 	err = b.pinned(b.Hot, func() {
-		out := b.timeLoop(n, 1, func(n int) int {
+		out := b.timeLoop("hot, Go heap", n, 1, func(n int) int {
 			for range n {
 				heapSink = new([256]byte)
 			}

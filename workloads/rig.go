@@ -13,6 +13,7 @@ import (
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/store"
 	"eventstreamcore/probes"
+	"eventstreamcore/reports/record"
 )
 
 // rig is a running engine under test, with its log in a folder of its own that
@@ -23,6 +24,10 @@ type rig struct {
 	stop   context.CancelFunc
 	ended  chan error
 	small  bool // the machine: other threads share the engine's CPUs
+
+	loops    []loopWatch // that note their own gaps: the engine's, and its generator's
+	strips   []record.Strip
+	counters []threadCounters
 }
 
 // retained bounds what the log of a rig keeps: the benchmark's data is capped at
@@ -42,7 +47,7 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 	r := &rig{events: filepath.Join(dir, "events"), ended: make(chan error, 1)}
 	cfg := engine.Default(r.events)
 	cfg.Clock, cfg.Publishers = b.Clock, 0
-	cfg.Log.Mode, cfg.Log.RetainBytes = store.OS, retained
+	cfg.Log.Mode, cfg.Log.RetainBytes, cfg.Gaps = store.OS, retained, gapsKept
 	cfg.Overflow, cfg.Logger = bus.Policies{}, slog.New(slog.DiscardHandler) // BLOCK_PRODUCER throughout
 	change(&cfg)
 	if node := b.node; node >= 0 {
@@ -61,6 +66,10 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 		return nil, err
 	}
 	r.small = len(b.Allowed) <= len(cfg.Plan.Threads)+1
+	for _, t := range r.engine.Threads() {
+		r.loops = append(r.loops, loopWatch{t.Name(), t.CPU(), t.Gaps()})
+	}
+	r.openCounting(b)
 	b.rigs = append(b.rigs, r)
 	return r, nil
 }
@@ -91,6 +100,7 @@ func (r *rig) started() error {
 
 // close stops the engine, verifies what its log still holds and removes it.
 func (r *rig) close() error {
+	r.closeCounting()
 	r.stop()
 	err := errors.Join(<-r.ended, r.engine.Close())
 	return errors.Join(err, verify(r.events), os.RemoveAll(filepath.Dir(r.events)))

@@ -57,6 +57,7 @@ func (s *sentRig) run(b *Bench, schedule drive.Schedule, n int) (report drive.Re
 	if line.from, err = cpu.ReadAnchor(cpu.MonotonicRaw); err != nil {
 		return report, "", err
 	}
+	since := marks(s.loops)
 	spec := s.spec
 	spec.Address, spec.Count, spec.Schedule = s.engine.Addr(), uint64(n), schedule
 	if report, err = b.send(spec); err != nil {
@@ -70,6 +71,7 @@ func (s *sentRig) run(b *Bench, schedule drive.Schedule, n int) (report drive.Re
 	}
 	report.ResidualNs += line.uncertainty(b.Clock)
 	if wrong = s.course.send(b.Clock, line, report.Stamps, s.trace.Samples()); wrong == "" {
+		s.course.witness(absences(s.loops, since, s.course.at, b.guest))
 		wrong, err = s.compare(spec, before.Written+1)
 	}
 	return report, wrong, err

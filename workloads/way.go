@@ -59,6 +59,12 @@ type course struct {
 	due   []int64 // ns after that
 	ways  []way
 	found []int32 // of the events of another process: where in the trace, from 1
+
+	at        func(cpu.Ticks) int64 // the counter on this line, in ns after began
+	absences  []absence             // of the loops under way, by their beginnings
+	disturbed []bool                // event by event: one was surely away during its life
+	longest   int64                 // absence, in ns
+	witnessed bool                  // the loops noted their gaps
 }
 
 // newCourse has room for as many events. It is used again from trial to trial:
@@ -69,6 +75,7 @@ func newCourse(legs [len(way{})]leg, most int) *course {
 
 func (c *course) reset(began int64) {
 	c.began, c.due, c.ways = began, c.due[:0], c.ways[:0]
+	c.absences, c.disturbed, c.witnessed = nil, c.disturbed[:0], false
 }
 
 // publish joins what the generator noted of each event with what the engine
@@ -80,6 +87,8 @@ func (c *course) publish(clock cpu.Clock, notes []note, samples []metrics.Sample
 		return fmt.Sprintf("%d of %d events were traced", len(samples), len(notes))
 	}
 	c.reset(notes[0].intended)
+	first := notes[0].due
+	c.at = func(t cpu.Ticks) int64 { return clock.Ns(max(t, first)-first) - clock.Ns(first-min(t, first)) }
 	for i, n := range notes {
 		s := samples[i]
 		if s.Intended != uint64(n.intended) {
@@ -111,6 +120,7 @@ func (l rawLine) uncertainty(clock cpu.Clock) int64 {
 // are found by the number in their ids: datagrams may have been lost or overtaken.
 func (c *course) send(clock cpu.Clock, raw rawLine, stamps []drive.Stamp, samples []metrics.Sample) (wrong string) {
 	c.reset(stamps[0].Due)
+	c.at = func(t cpu.Ticks) int64 { return raw.at(t) - c.began }
 	c.found = append(c.found[:0], make([]int32, len(stamps))...)
 	for i, s := range samples {
 		number := int64(s.ID&eventNumber) - 1
@@ -142,12 +152,12 @@ const eventNumber = 1<<40 - 1
 // spent it.
 func (c *course) spans(processed, stored []string) []Span {
 	all := []Span{
-		{Name: "intended-stored", Began: c.began, Intervals: c.intervals(), Waterfalls: c.waterfalls()},
+		{Name: "intended-stored", Began: c.began, Intervals: c.intervals(), Waterfalls: c.waterfalls(), Outliers: c.outliers()},
 		{Name: "received-processed", Targets: processed},
 		{Name: "received-stored", Targets: stored},
 	}
 	for i, part := range []func(way) int64{way.whole, way.processed, way.stored} {
-		all[i].Histogram = c.distribution(part)
+		all[i].Histogram, all[i].Undisturbed = c.distribution(part), c.undisturbed(part)
 	}
 	for i, l := range c.legs {
 		all[0].Legs = append(all[0].Legs, Leg{Name: l.name, Histogram: c.distribution(func(w way) int64 { return w[i] })})

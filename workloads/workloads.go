@@ -96,6 +96,8 @@ type Outcome struct {
 	Loads  []record.Load   // of a sweep, by rate
 	Placed []record.Placed // read back
 	Slabs  []record.Slab
+
+	interrupts []record.Interrupts
 }
 
 // Span is a distribution of latencies between two points of an event's way; it
@@ -105,6 +107,10 @@ type Span struct {
 	Targets   []string
 	Histogram *hdrhistogram.Histogram // ns
 
+	// Undisturbed holds the events during whose life, from due to stored, no loop
+	// was away; nil where the loops did not note their gaps.
+	Undisturbed *hdrhistogram.Histogram
+
 	// Of the whole way alone: when its first event was due, in ns of
 	// CLOCK_MONOTONIC_RAW, its latencies over time from there, single events, and
 	// the parts of all.
@@ -112,6 +118,7 @@ type Span struct {
 	Intervals  []record.Interval
 	Waterfalls []record.Waterfall
 	Legs       []Leg
+	Outliers   []record.Outlier
 }
 
 // Leg is one of the parts that a latency is the sum of, event by event.

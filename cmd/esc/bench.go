@@ -256,7 +256,7 @@ func finish(run *record.Run, ruler *probes.Ruler, b *workloads.Bench) {
 		Hz: ruler.Hz, Agreement: b.Clock.Agreement, ReadNs: ruler.ReadNs, FencedNs: ruler.FencedNs, ResolutionNs: ruler.ResolutionNs,
 		GHzBefore: ruler.GHzBefore, GHzAfter: ruler.GHzAfter, DriftPpm: ruler.DriftAfter * 1e6,
 	}
-	run.Plan = b.Placed()
+	run.Plan, run.Counters = b.Placed(), b.Counters()
 	run.Ended = time.Now().UTC()
 }
 

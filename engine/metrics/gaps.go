@@ -19,8 +19,9 @@ type Gap struct {
 // Gaps notes a loop's own gaps, so that what the host or the runtime took from
 // it can be told from what it does itself. A round with nothing to do that takes
 // over a microsecond, and four times the shortest such round, lost that time. A
-// round with work in hand may be long by its own doing: one over 20 us is kept,
-// marked, and whoever reads it judges by the switches within.
+// round with work in hand may be long by its own doing: one over 4 us and four
+// times the usual is kept, marked, and whoever reads it judges by the switches
+// within.
 //
 // One goroutine notes; any may read what was noted, as long as it does so before
 // as many gaps again as are kept have come. Noting one costs a system call, some
@@ -33,13 +34,15 @@ type Gaps struct {
 
 	last     cpu.Ticks // beginning of the round before; 0: none
 	least    cpu.Ticks // shortest round without work
+	usual    cpu.Ticks // round with work: a running mean
 	switched [2]int64  // voluntary, forced: until the last gap
 }
 
 const (
 	gapIdleNs   = 1_000
-	gapWorkedNs = 20_000 // three batches of 64 events at 100 ns each
-	gapUsual    = 4      // times the shortest round
+	gapWorkedNs = 4_000 // ten times one event's way
+	gapUsual    = 4     // times the shortest idle round, or the usual one with work
+	gapMean     = 16    // rounds that the usual one is a mean of
 )
 
 // NewGaps keeps the last n gaps, 1 or more.
@@ -56,7 +59,7 @@ func (g *Gaps) Round(now cpu.Ticks, worked bool) {
 	took := now - g.last
 	first := g.last == 0
 	g.last = now
-	if first || took < g.idle && took >= g.least {
+	if first || !worked && took < g.idle && took >= g.least {
 		return
 	}
 	g.look(now, took, worked)
@@ -68,9 +71,10 @@ func (g *Gaps) Skip() { g.last = 0 }
 // look judges a round that is out of the ordinary.
 func (g *Gaps) look(now, took cpu.Ticks, worked bool) {
 	if worked {
-		if took >= g.worked {
+		if took >= max(g.worked, gapUsual*g.usual) {
 			g.note(Gap{From: now - took, To: now, Worked: true})
 		}
+		g.usual = (g.usual*(gapMean-1) + min(took, g.worked+gapUsual*g.usual)) / gapMean
 		return
 	}
 	g.least = max(min(g.least, took), 1)

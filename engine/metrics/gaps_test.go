@@ -37,7 +37,7 @@ func lengths(gaps []Gap) (list []cpu.Ticks) {
 
 func TestGapsAreNoted(t *testing.T) {
 	g := NewGaps(cpu.NewClock(1e9), 16)
-	at := rounds(g, 1<<40, lap{1, false}, lap{80, false}, lap{999, false}, lap{1000, false}, lap{19_000, true}, lap{20_000, true}, lap{60_000, false}, lap{90, false})
+	at := rounds(g, 1<<40, lap{1, false}, lap{80, false}, lap{999, false}, lap{1000, false}, lap{3_999, true}, lap{20_000, true}, lap{60_000, false}, lap{90, false})
 	gaps, lost := g.Since(0)
 	if want := []cpu.Ticks{1000, 20_000, 60_000}; !slices.Equal(lengths(gaps), want) || lost != 0 {
 		t.Fatalf("gaps %v, %d lost, want %v", lengths(gaps), lost, want)
@@ -60,6 +60,21 @@ func TestASlowLoopHasNoGapsOfItsOwn(t *testing.T) {
 	rounds(g, 1<<40, lap{1, false}, lap{600, false}, lap{2000, false}, lap{2399, false}, lap{2400, false})
 	if gaps, _ := g.Since(0); !slices.Equal(lengths(gaps), []cpu.Ticks{2400}) {
 		t.Errorf("gaps %v", lengths(gaps))
+	}
+}
+
+// TestBusyLoopHasNoGapsOfItsOwn: whose every round handles a batch in 10 us is
+// not long in one of 30 us, and is in one of 50.
+func TestBusyLoopHasNoGapsOfItsOwn(t *testing.T) {
+	g := NewGaps(cpu.NewClock(1e9), 256)
+	at := rounds(g, 1<<40, lap{1, true})
+	for range 200 {
+		at = rounds(g, at, lap{10_000, true})
+	}
+	mark := g.Noted()
+	rounds(g, at, lap{30_000, true}, lap{10_000, true}, lap{50_000, true})
+	if gaps, _ := g.Since(mark); mark > 64 || !slices.Equal(lengths(gaps), []cpu.Ticks{50_000}) {
+		t.Errorf("%d gaps before it was used to it, then %v", mark, lengths(gaps))
 	}
 }
 

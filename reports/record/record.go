@@ -34,6 +34,7 @@ type Run struct {
 	Strips   []Strip  `json:"strips,omitempty"`
 
 	Profiles []Profile `json:"profiles,omitempty"`
+	Counters *Counters `json:"counters,omitempty"` // where those of the trials come from
 }
 
 // Build says what was measured.
@@ -137,6 +138,15 @@ type Row struct {
 	Intervals  []Interval  `json:"intervals,omitempty"`
 	Waterfalls []Waterfall `json:"waterfalls,omitempty"`
 	Loads      []Load      `json:"loads,omitempty"`
+
+	// What disturbed it: the time that each loop lost during the trials, the
+	// outliers, longest first, and all of them by cause; interrupts; and whether
+	// the figure stood still.
+	Strips     []Strip      `json:"strips,omitempty"`
+	Outliers   []Outlier    `json:"outliers,omitempty"`
+	Blames     []Blame      `json:"blames,omitempty"`
+	Interrupts []Interrupts `json:"interrupts,omitempty"`
+	Steadiness *Steadiness  `json:"steadiness,omitempty"`
 }
 
 // Param is one key=value of the cell.
@@ -157,7 +167,8 @@ type Trial struct {
 	// Process tells the fresh processes of a run apart, from 1; 0 where one
 	// measured all of it. Trials of one process share its luck with addresses and
 	// pages, so that together they count once: Row.Counted.
-	Process int `json:"process,omitempty"`
+	Process  int       `json:"process,omitempty"`
+	Counters []Counter `json:"counters,omitempty"` // performance counters of its threads
 }
 
 // Value is a figure and its unit, in the benchmark format's form: ns/op,
