@@ -194,9 +194,9 @@ func newLogVerifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify DIR",
 		Short: "Check every checksum of a log",
-		Long: `Check every checksum of a log and say where the first bad byte is, and whether a
-crash tore it or it is corrupt: bytes that had been safe. The last line counts
-the records.
+		Long: `Check every checksum of a log and say where the first bad byte is, to the record
+that it lies in, and whether a crash tore it or it is corrupt: bytes that had been
+safe. The last line counts the records.
 
 Exit codes: 0 whole, 1 corrupt (esc log repair mends it), 2 usage or no log,
 3 torn at the end (the server cuts it off when it starts; nobody was promised

@@ -76,9 +76,9 @@ func TestLogVerifyAndRepair(t *testing.T) {
 			t.Errorf("%s\nwant %s\ncode %d, %v", last, want, code, err)
 		}
 	}
-	flip(t, segment, 4096+60)
+	flip(t, segment, 4096+3*64+60)
 	last, code, err := lines("verify", data)
-	if code != exitMissed || !strings.Contains(err.Error(), "offset 4096") || !strings.Contains(last, "corrupt") {
+	if code != exitMissed || !strings.Contains(err.Error(), "offset 4288, in the group at 4096") || !strings.Contains(last, "corrupt") {
 		t.Errorf("a flipped bit: %s, code %d, %v", last, code, err)
 	}
 	if _, code, err = lines("dump", data); code != exitMissed || !strings.Contains(err.Error(), "esc log repair") {

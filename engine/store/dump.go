@@ -117,6 +117,9 @@ func (e *Entry) AppendJSON(dst []byte) ([]byte, error) {
 	return appendPrintable(dst, b), err
 }
 
+// reasonOf is the reason of a dead letter; a number that is none stays none.
+func reasonOf(r *event.Record) wire.Reason { return wire.Reason(min(r.Reason, uint16(wire.Reasons))) }
+
 // appendPrintable escapes what JSON leaves as it is and a terminal may obey:
 // DEL and the control characters from U+0080 to U+009F.
 func appendPrintable(dst, text []byte) []byte {

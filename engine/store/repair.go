@@ -16,9 +16,9 @@ type Repaired struct {
 
 func (r Repaired) String() string {
 	switch {
-	case r.Damage.sure && r.Saved == "":
+	case r.Damage.head && r.Saved == "":
 		return fmt.Sprintf("%s: header restored from its copy", r.Damage.Segment)
-	case r.Damage.sure:
+	case r.Damage.head:
 		return fmt.Sprintf("%s: set aside as %s: %v", r.Damage.Segment, r.Saved, r.Damage.Why)
 	case r.Saved == "":
 		return fmt.Sprintf("%s: sequences %d to %d marked as lost", r.Damage.Segment, r.Damage.First, r.Damage.Last)
@@ -57,6 +57,7 @@ func repair(d disk, now int64) (done []Repaired, err error) {
 			return done, ErrNoLog
 		}
 		v := survey{disk: d, parts: parts}
+		v.visit = v.contents
 		if err := v.run(0); err != nil {
 			return done, err
 		}
@@ -84,7 +85,7 @@ func (v *survey) corrupt() *Damage {
 
 // mend mends one damage.
 func mend(d disk, p *part, damage *Damage, now int64) (saved string, err error) {
-	if damage.sure {
+	if damage.head {
 		restored, err := restoreHead(d, p)
 		if restored || err != nil {
 			return "", err

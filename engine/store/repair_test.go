@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"testing"
+
+	"eventstreamcore/engine/event"
 )
 
 // ids are the sequences that can be read from d, and how many were lost.
@@ -84,6 +86,65 @@ func TestRepairEveryGroup(t *testing.T) {
 		if err := mended(p.rig, d, before, func(uint64) bool { return true }); err != nil {
 			t.Fatalf("byte %d of the header: %v", at, err)
 		}
+	}
+}
+
+// TestFirstBadByte flips bytes of every record: the damage is laid to that one.
+func TestFirstBadByte(t *testing.T) {
+	p, err := newSpecimen(Group, true, flaws{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range p.groups[:len(p.groups)-1] {
+		for at := g.at; at < g.end; {
+			end := g.end // the trailer's
+			if r := record(p.bytes[at:]); r.Type != event.TypeTrailer {
+				end = at + int64(r.Length)
+			}
+			for flip := at; flip < end; flip += 5 {
+				b := slices.Clone(p.bytes)
+				b[flip] ^= 0x20
+				report, err := verify(diskOf(map[string][]byte{p.name: b}))
+				if d := report.Corrupt(); err != nil || d == nil || d.At != g.at || d.Bad != at {
+					t.Fatalf("byte %d of the record at %d: %+v, %v", flip, at, d, err)
+				}
+			}
+			at += int64(padded(int(end - at)))
+		}
+	}
+}
+
+// TestRepairContent: a record that was damaged in memory, so that only its own
+// checksum tells, can be taken out like any other.
+func TestRepairContent(t *testing.T) {
+	r := newRig(Group, 6)
+	if _, err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	for group := range 5 {
+		r.append(3)
+		if group == 2 {
+			r.log.batches[r.log.gathering].buf[event.RecordSize-1] ^= 1
+		}
+		if err := r.commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	report, err := verify(r.disk)
+	d := report.Corrupt()
+	if err != nil || d == nil || d.First != 7 || d.Last != 9 || !errors.Is(d.Why, errContent) {
+		t.Fatalf("verify: %v, %v", d, err)
+	}
+	before := make([]uint64, 15)
+	for i := range before {
+		before[i] = uint64(i + 1)
+	}
+	r.disk.owner = nil
+	if err := mended(r, r.disk, before, func(id uint64) bool { return id < 7 || id > 9 }); err != nil {
+		t.Error(err)
 	}
 }
 

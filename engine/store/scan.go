@@ -167,6 +167,31 @@ var zeros [zeroPiece]byte
 
 const blankPiece = 4 << 10
 
+// firstBad is where in the group at an offset, which should begin with sequence
+// first, the first bad byte lies, as far as checksums tell: the first record that
+// is not sound, else the trailer.
+func (s *scanner) firstBad(at int64, first uint64) (int64, error) {
+	s.floor = at
+	b, err := s.window(at, groupMax)
+	return at + int64(soundBytes(b, first)), err
+}
+
+// soundBytes is how much of b is whole records, in order from sequence next on,
+// whose contents hold.
+func soundBytes(b []byte, next uint64) (n int) {
+	for ; len(b)-n >= event.RecordSize; next++ {
+		r := record(b[n:])
+		if !plausible(&r) || r.Sequence != next || int(r.Length) > len(b)-n {
+			return n
+		}
+		if event.Checksum(0, b[n+contentAt:n+int(r.Length)]) != r.Content {
+			return n
+		}
+		n = min(n+padded(int(r.Length)), len(b))
+	}
+	return n
+}
+
 // blankUntil is the first word from an offset on that does not read as zero, or
 // the file's end.
 func (s *scanner) blankUntil(at int64) (int64, error) {

@@ -53,11 +53,11 @@ func (l *Log) scrub(pace *pace, index bool) {
 // inspect reads one segment and says what is wrong with it.
 func (l *Log) inspect(parts []part, i int, pace *pace) *Damage {
 	v := survey{disk: l.env.disk, parts: parts[i : i+1]}
-	v.visit = func(p *part, g *span) error {
+	v.visit = func(i int, g *span) error {
 		if !pace.spend(g.end - g.at) {
 			return errStopped
 		}
-		return v.contents(p, g)
+		return v.contents(i, g)
 	}
 	if err := v.run(0); errors.Is(err, errStopped) {
 		return nil

@@ -12,6 +12,7 @@ import (
 type Damage struct {
 	Segment     string // file name
 	At          int64  // offset of the first bad byte's group
+	Bad         int64  // offset of the record or trailer that it lies in, as far as that can be told
 	Next        string // file of the group that follows, "" if none does
 	NextAt      int64  // its offset
 	First, Last uint64 // sequences missing; Last is 0 when nothing follows
@@ -21,6 +22,7 @@ type Damage struct {
 	index  int // of the segment among the parts
 	before standing
 	sure   bool // no crash explains it
+	head   bool // it is the segment's head that is bad
 }
 
 func (d *Damage) String() string {
@@ -31,7 +33,11 @@ func (d *Damage) String() string {
 	if d.Last == 0 {
 		lost = fmt.Sprintf("sequences from %d on", d.First)
 	}
-	return fmt.Sprintf("%s: %s at offset %d: %v; %s", d.Segment, kind, d.At, d.Why, lost)
+	where := fmt.Sprintf("offset %d", d.At)
+	if d.Bad > d.At {
+		where = fmt.Sprintf("offset %d, in the group at %d", d.Bad, d.At)
+	}
+	return fmt.Sprintf("%s: %s at %s: %v; %s", d.Segment, kind, where, d.Why, lost)
 }
 
 // MarshalJSON gives the reason as text.
@@ -83,7 +89,7 @@ type survey struct {
 	disk    disk
 	parts   []part
 	trust   bool // flaw: see scanner
-	visit   func(part *part, g *span) error
+	visit   func(part int, g *span) error
 	damages []Damage
 	marks   map[uint64]marks // index of each part, by its first sequence, if asked for (see mark)
 	standing
@@ -175,7 +181,7 @@ func (v *survey) part(i int) error {
 		p.bad = fmt.Errorf("begins at sequence %d, which the segment before it holds", p.first)
 	}
 	if p.bad != nil {
-		v.damages = append(v.damages, Damage{Segment: p.name, First: max(v.next, p.first), Why: p.bad, index: i, before: v.standing, sure: true})
+		v.damages = append(v.damages, Damage{Segment: p.name, First: max(v.next, p.first), Why: p.bad, index: i, before: v.standing, sure: true, head: true})
 		v.segment, v.at, v.next, v.loose = i, p.size, 0, true
 		return nil
 	}
@@ -239,7 +245,11 @@ func (v *survey) group(i int, s *scanner, at int64) (end int64, found bool, err 
 		v.damage(Damage{index: v.segment, Segment: last, At: v.at, Next: p.name, NextAt: headerSize, First: v.next, Last: p.first - 1, Why: ErrGap})
 	}
 	if why != nil {
-		v.damage(Damage{index: i, Segment: p.name, At: at, Next: p.name, NextAt: g.at, First: expected, Last: g.first - 1, Why: why})
+		bad, err := s.firstBad(at, expected)
+		if err != nil {
+			return 0, false, err
+		}
+		v.damage(Damage{index: i, Segment: p.name, At: at, Bad: bad, Next: p.name, NextAt: g.at, First: expected, Last: g.first - 1, Why: why})
 	}
 	return g.end, true, v.accept(i, &g)
 }
@@ -291,7 +301,7 @@ func (v *survey) accept(i int, g *span) error {
 		v.opened = g.durable
 	}
 	if v.visit != nil {
-		if err := v.visit(&v.parts[i], g); err != nil {
+		if err := v.visit(i, g); err != nil {
 			return err
 		}
 	}
@@ -345,15 +355,20 @@ func (v *survey) tail(from int) error {
 		return err
 	}
 	_, why, err := s.group(v.at)
-	v.damage(Damage{index: v.segment, Segment: p.name, At: v.at, First: v.next, Why: why})
+	if err != nil {
+		return err
+	}
+	bad, err := s.firstBad(v.at, v.next)
+	v.damage(Damage{index: v.segment, Segment: p.name, At: v.at, Bad: bad, First: v.next, Why: why})
 	return err
 }
 
 // mark is a visit that collects the indexes.
-func (v *survey) mark(p *part, g *span) error {
+func (v *survey) mark(i int, g *span) error {
 	if v.marks == nil {
 		v.marks = map[uint64]marks{}
 	}
+	p := &v.parts[i]
 	m := v.marks[p.first]
 	m.add(g.first, g.at, g.trailer.written)
 	v.marks[p.first] = m

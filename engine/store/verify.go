@@ -1,10 +1,6 @@
 package store
 
-import (
-	"errors"
-
-	"eventstreamcore/engine/event"
-)
+import "errors"
 
 // Report is what Verify found.
 type Report struct {
@@ -63,11 +59,11 @@ func verify(d disk) (r Report, err error) {
 		return r, ErrNoLog
 	}
 	v := survey{disk: d, parts: parts}
-	v.visit = func(p *part, g *span) error {
+	v.visit = func(i int, g *span) error {
 		if r.First == 0 {
 			r.First = g.first
 		}
-		return v.contents(p, g)
+		return v.contents(i, g)
 	}
 	if err := v.run(0); err != nil {
 		return r, err
@@ -82,18 +78,16 @@ func verify(d disk) (r Report, err error) {
 	return r, nil
 }
 
-// contents checks the records of a group, whose own checksum already holds.
-func (v *survey) contents(p *part, g *span) error {
+// contents is a visit that checks the records of a group, whose own checksum
+// already holds: one that does not was damaged in memory, before it was written.
+func (v *survey) contents(i int, g *span) error {
 	if g.kind == quarantined {
 		return nil
 	}
-	for rest := g.bytes[:len(g.bytes)-trailerSize]; len(rest) > 0; {
-		e := record(rest)
-		data := rest[:e.Length]
-		rest = rest[padded(len(data)):]
-		if event.Checksum(0, data[contentAt:]) != e.Content {
-			v.damages = append(v.damages, Damage{Segment: p.name, At: g.at, Next: p.name, NextAt: g.end, First: e.Sequence, Last: e.Sequence, Why: errContent, sure: true})
-		}
+	records := g.bytes[:len(g.bytes)-trailerSize]
+	if n := soundBytes(records, g.first); n < len(records) {
+		name := v.parts[i].name
+		v.damage(Damage{index: i, Segment: name, At: g.at, Bad: g.at + int64(n), Next: name, NextAt: g.end, First: g.first, Last: g.last, Why: errContent, sure: true})
 	}
 	return nil
 }
