@@ -19,6 +19,7 @@ type keeper interface {
 	Written() uint64
 	Durable() uint64
 	Full() bool
+	Damage() *store.Damage
 	Close() error
 }
 

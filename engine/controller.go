@@ -10,6 +10,7 @@ import (
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/process"
+	"eventstreamcore/engine/store"
 	"eventstreamcore/engine/wire"
 )
 
@@ -21,7 +22,8 @@ type controller struct {
 	lanes      *[event.Lanes]bus.Lane
 	stats      func(*Stats) // received and dropped
 	processors *[event.Lanes]*process.Processor
-	full       func() bool // the log has no room on its disk
+	full       func() bool          // the log has no room on its disk
+	damage     func() *store.Damage // what the log's scrub has found; nil once it was said
 	orders     *bus.Orders
 	clock      cpu.Clock
 	log        *slog.Logger
@@ -36,7 +38,7 @@ type controller struct {
 func (e *Engine) newController() *controller {
 	return &controller{
 		plane: e.Plane, thresholds: e.cfg.Control, lanes: &e.bus.Routed, stats: e.pressure, processors: &e.processors,
-		full: e.log.Full, orders: &e.orders, clock: e.cfg.Clock, log: e.cfg.Logger, began: time.Now(), first: cpu.Now(),
+		full: e.log.Full, damage: e.log.Damage, orders: &e.orders, clock: e.cfg.Clock, log: e.cfg.Logger, began: time.Now(), first: cpu.Now(),
 	}
 }
 
@@ -54,7 +56,19 @@ func (c *controller) Step(now cpu.Ticks) int {
 	}
 	c.due = now + c.clock.Ticks(control.Every.Nanoseconds())
 	c.obey(c.plane.Step(c.sample(now)))
+	c.warn()
 	return 0
+}
+
+// warn says once that the log is damaged.
+func (c *controller) warn() {
+	if c.damage == nil {
+		return
+	}
+	if d := c.damage(); d != nil {
+		c.log.Error("the log is damaged, what comes is stored still: stop, save a copy, then run esc log repair", "damage", d.String())
+		c.damage = nil
+	}
 }
 
 // sample is what the plane is to judge. Dropped are those that found a lane

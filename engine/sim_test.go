@@ -19,6 +19,7 @@ import (
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/process"
+	"eventstreamcore/engine/store"
 	"eventstreamcore/engine/wire"
 )
 
@@ -60,14 +61,15 @@ func (l *simLog) Append(h *event.Header) (uint64, bool) {
 	return 1, true
 }
 
-func (l *simLog) Offer() bool          { return false }
-func (l *simLog) Commit() (int, error) { return 0, nil }
-func (l *simLog) Written() uint64      { return 0 }
-func (l *simLog) Durable() uint64      { return 0 }
-func (l *simLog) Err() error           { return nil }
-func (l *simLog) Full() bool           { return false }
-func (l *simLog) Close() error         { return nil }
-func (l *simLog) Step(cpu.Ticks) int   { return 0 }
+func (l *simLog) Offer() bool           { return false }
+func (l *simLog) Commit() (int, error)  { return 0, nil }
+func (l *simLog) Written() uint64       { return 0 }
+func (l *simLog) Durable() uint64       { return 0 }
+func (l *simLog) Err() error            { return nil }
+func (l *simLog) Full() bool            { return false }
+func (l *simLog) Damage() *store.Damage { return nil }
+func (l *simLog) Close() error          { return nil }
+func (l *simLog) Step(cpu.Ticks) int    { return 0 }
 
 type nowhere struct{ io.Writer }
 

@@ -27,6 +27,7 @@ type Stats struct {
 
 	Written  uint64 // last sequence handed to the kernel
 	Durable  uint64 // last sequence known to be on the disk
+	Damaged  bool   // the log's scrub has found bytes that no longer are what was written
 	LaneFull uint64 // times that a sender was held back because a lane was full
 	NoSlot   uint64 // times that a sender was held back because a pool was empty
 
@@ -53,7 +54,7 @@ func (s Stats) InFlight() uint64 { return s.Received + s.Created - s.Settled() }
 // Stats may be called from any goroutine.
 func (e *Engine) Stats() (s Stats) {
 	e.fates(&s) // first: they may then not exceed what came in
-	s.Written, s.Durable = e.log.Written(), e.log.Durable()
+	s.Written, s.Durable, s.Damaged = e.log.Written(), e.log.Durable(), e.log.Damage() != nil
 	for i, p := range e.processors {
 		s.Missed[i], s.Queued[i] = p.Meter.Missed.Load(), p.Meter.Queued.Load()
 	}

@@ -63,7 +63,7 @@ func TestEveryOptionActs(t *testing.T) {
 		"file.path": "f", "file.topic": "", "file.priority": "LOW", "file.follow": "false", "file.at_end": "true",
 		"threads.plan": "split", "threads.cpus": "[1]", "threads.idle": "spin", "threads.node": "0",
 		"log.mode": "os", "log.interval": "7ms", "log.segment": "2MiB", "log.group_events": "7", "log.group_bytes": "8KiB",
-		"log.retain_bytes": "7GiB", "log.retain_age": "7h", "log.check_bytes": "7", "log.scrub_rate": "1MiB",
+		"log.retain_bytes": "7GiB", "log.retain_age": "7h", "log.check_bytes": "7", "log.direct": "true", "log.scrub_rate": "1MiB",
 		"pool.slots_256b": "7", "pool.slots_2kib": "7", "pool.slots_64kib": "7", "pool.slots_1mib": "7",
 		"lanes.realtime": "128", "lanes.transactional": "128", "lanes.batch": "128",
 		"overflow.realtime": "DROP_NEW", "overflow.transactional": "DROP_OLD", "overflow.batch": "BLOCK_PRODUCER",

@@ -57,6 +57,7 @@ func (s *settings) options() []option {
 		{key: "log.retain_bytes", value: size(&e.Log.RetainBytes), usage: "oldest segments go when the log is larger; 0 keeps all"},
 		{key: "log.retain_age", value: span(&e.Log.RetainAge), usage: "segments go when their last event is older; 0s keeps all"},
 		{key: "log.check_bytes", value: size(&e.Log.CheckBytes), usage: "how much of the log's end is verified at the start"},
+		{key: "log.direct", value: truth(&e.Log.Direct), usage: "in mode group, write past the page cache, where the file system can: small groups were durable 3 to 14 % sooner, but who reads what has just been written reads the disk"},
 		{key: "log.scrub_rate", value: size(&e.Log.ScrubRate), usage: "a second, at which old segments are verified again; 0 never"},
 
 		{key: "pool.slots_256b", value: count(&e.Pool[0].Count), usage: "slots for events of up to 256 bytes with their header, for each way in: 1 to 16777216"},

@@ -86,6 +86,11 @@ func (s *Server) readFlow(emit sink, now sample) {
 	const reached = "The last sequence handed to the kernel (written) and known to be on the disk (durable)."
 	emit.level("esc_log_sequence", reached, float64(stats.Written), "reached", "written")
 	emit.level("esc_log_sequence", reached, float64(stats.Durable), "reached", "durable")
+	damaged := 0.0
+	if stats.Damaged {
+		damaged = 1
+	}
+	emit.level("esc_log_damaged", "1 once the scrub has found damage in what was written long ago: esc log verify says where.", damaged)
 	const held = "Times that a sender was held back, because a lane was full or a pool had no slot."
 	emit.count("esc_senders_held_total", held, float64(stats.LaneFull), "cause", "lane_full")
 	emit.count("esc_senders_held_total", held, float64(stats.NoSlot), "cause", "no_slot")
