@@ -36,6 +36,7 @@ lint:
 
 unit:
 	go test -timeout 5m ./...
+	go -C workloads/peers vet . && go -C workloads/peers test -timeout 2m .
 
 race: ## the engine's tests under the race detector, the long ones shortened (needs gcc)
 	@if command -v gcc >/dev/null; then set -x; CGO_ENABLED=1 go test -race -short -timeout 8m ./engine/...; else echo "race: skipped, for the race detector needs gcc"; fi
@@ -51,6 +52,9 @@ bench-quick: build ## every workload, briefly: under a minute
 
 bench-all: build ## every workload and its verdict: under six minutes
 	@bin/esc bench --out results
+
+bench-peers: ## ours and what one would otherwise take, in turns: about three minutes
+	@go -C workloads/peers build -trimpath -buildvcs=$(VCS) -o ../../bin/peers . && bin/peers --out results
 
 bench-log: build ## durable events beside a bare write and fdatasync, on this disk
 	@bin/esc bench --run '^log/' --out results
@@ -85,4 +89,4 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 clean: ## remove bin/, and results/ but for what is committed
 	@rm -rf bin; git clean -fdXq results 2>/dev/null || true
 
-.PHONY: help build test vet lint unit race systems proofs bench-quick bench-all bench-log report reference compare gate probe numa-vm soak fuzz clean
+.PHONY: help build test vet lint unit race systems proofs bench-quick bench-all bench-peers bench-log report reference compare gate probe numa-vm soak fuzz clean

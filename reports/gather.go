@@ -13,7 +13,7 @@ import (
 // Gather makes one run of several that fresh processes of one build made on one
 // host, each of them one run of every row. Floors become the median over the
 // processes, distributions that of all events, verdicts are given anew; what
-// belongs to one process alone, its intervals, waterfalls and rates, is left out.
+// belongs to one process alone, as its intervals and its outliers do, is left out.
 // The host is as fit as in the worst of them.
 func Gather(runs []record.Run) (record.Run, error) {
 	if len(runs) == 0 {
@@ -72,6 +72,7 @@ func gatherRow(name string, runs []record.Run) (row record.Row, err error) {
 	trials := row.Trials
 	row = own[0]
 	row.Trials, row.Intervals, row.Waterfalls, row.Loads = trials, nil, nil, nil
+	row.Strips, row.Outliers, row.Blames, row.Interrupts, row.Steadiness = nil, nil, nil, nil, nil
 	row.Floor, row.Notes = gatherFloor(own), sharedNotes(own)
 	row.Distributions, err = gatherDistributions(own)
 	return row, err

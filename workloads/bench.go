@@ -138,21 +138,35 @@ func (b *Bench) progress(workload string, c Cell) {
 
 // cell measures one cell: its floor, a warm-up, its trials.
 func (b *Bench) cell(workload string, c Cell, stopped func() bool) ([]record.Row, error) {
-	row := record.Row{Workload: workload, Params: c.Params, Procs: c.Threads, FloorUnit: c.FloorUnit}
-	if c.Needs > len(b.Allowed) {
-		row.Skipped = fmt.Sprintf("needs %d CPUs, this process may use %d", c.Needs, len(b.Allowed))
-		b.judge(&row, c.Targets)
-		return []record.Row{row}, nil
-	}
 	if c.pair != (Pair{}) {
 		b.use(c.pair)
 		defer b.use(b.Pairs[0])
+	}
+	row, err := b.prepare(workload, c)
+	if err != nil || row.Skipped != "" {
+		return []record.Row{row}, err
+	}
+	outcomes, err := b.trials(title(workload, c), c, b.Trials, stopped)
+	if err != nil {
+		return nil, err
+	}
+	return b.rows(row, c, outcomes), nil
+}
+
+// prepare is the row of a cell, with its floor, before any trial of it: one that
+// cannot be measured here says why it is skipped.
+func (b *Bench) prepare(workload string, c Cell) (row record.Row, err error) {
+	row = record.Row{Workload: workload, Params: c.Params, Procs: c.Threads, FloorUnit: c.FloorUnit}
+	if c.Needs > len(b.Allowed) {
+		row.Skipped = fmt.Sprintf("needs %d CPUs, this process may use %d", c.Needs, len(b.Allowed))
+		b.judge(&row, c.Targets)
+		return row, nil
 	}
 	if c.Threads > len(b.Allowed) {
 		row.Oversubscribed = fmt.Sprintf("%d spinning threads on %d CPUs", c.Threads, len(b.Allowed))
 	}
 	if err := b.confine(c.Threads); err != nil {
-		return nil, err
+		return row, err
 	}
 	if c.Floor != nil {
 		floor, err := c.Floor(b)
@@ -162,14 +176,11 @@ func (b *Bench) cell(workload string, c Cell, stopped func() bool) ([]record.Row
 			row.Floor = &floor
 		}
 	}
-	outcomes, err := b.trials(title(workload, c), c, stopped)
-	if err != nil {
-		return nil, err
-	}
-	return b.rows(row, c, outcomes), nil
+	return row, nil
 }
 
-func (b *Bench) trials(name string, c Cell, stopped func() bool) (outcomes []Outcome, err error) {
+// trials opens a cell, warms it up and keeps so many trials of it.
+func (b *Bench) trials(name string, c Cell, wanted int, stopped func() bool) (outcomes []Outcome, err error) {
 	b.rigs = nil
 	trial, err := c.Open(b)
 	if err != nil {
@@ -177,7 +188,7 @@ func (b *Bench) trials(name string, c Cell, stopped func() bool) (outcomes []Out
 	}
 	defer func() { err = errors.Join(err, trial.Close()) }()
 	warm := 1 // found once there are trials enough
-	for len(outcomes) < warm+b.Trials && !stopped() {
+	for len(outcomes) < warm+wanted && !stopped() {
 		runtime.GC() // between trials, for it is off during them
 		before := b.watch()
 		out, err := trial.Run()
@@ -187,7 +198,7 @@ func (b *Bench) trials(name string, c Cell, stopped func() bool) (outcomes []Out
 		if err := b.witness(&out, before); err != nil {
 			return nil, err
 		}
-		if outcomes = append(outcomes, out); len(outcomes) == 1+b.Trials {
+		if outcomes = append(outcomes, out); len(outcomes) == 1+wanted {
 			warm = unsettled(outcomes)
 		}
 	}

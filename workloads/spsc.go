@@ -62,16 +62,10 @@ func spscPair(q *queue.SPSC) loop {
 	}
 }
 
-// ring is what both queues do in batches.
-type ring interface {
-	PushBatch([]event.Ref) int
-	PopBatch([]event.Ref) int
-}
-
 // batchPair pushes a batch and pops it again.
 //
 //go:noinline
-func batchPair(q ring, size int) loop {
+func batchPair(q Ring, size int) loop {
 	in, out := make([]event.Ref, size), make([]event.Ref, size)
 	for i := range in {
 		in[i] = event.Ref(i + 1)
@@ -89,7 +83,7 @@ func batchPair(q ring, size int) loop {
 // crossing sends handles from the peer CPU to the hot one, batch at a time, and
 // checks that each arrives, once and in order. Refused pushes are tried again
 // and never counted.
-func crossing(b *Bench, q ring, batch int) Trial {
+func crossing(b *Bench, q Ring, batch int) Trial {
 	n := 0
 	return Trial{Close: nothing, Run: func() (Outcome, error) {
 		if n == 0 {
@@ -104,7 +98,7 @@ func crossing(b *Bench, q ring, batch int) Trial {
 	}}
 }
 
-func (b *Bench) cross(q ring, batch, n int) (out Outcome, err error) {
+func (b *Bench) cross(q Ring, batch, n int) (out Outcome, err error) {
 	var began, ended cpu.Ticks
 	var wrong string
 	err = b.together([]int{b.Peer, b.Hot}, func(i int) {
@@ -125,7 +119,7 @@ func (b *Bench) cross(q ring, batch, n int) (out Outcome, err error) {
 // that polls without any takes the line from the other for each item.
 const backOff = 16
 
-func produce(q ring, batch, n int) {
+func produce(q Ring, batch, n int) {
 	refs := make([]event.Ref, batch)
 	for sent := 0; sent < n; {
 		size := min(batch, n-sent)
@@ -142,7 +136,7 @@ func produce(q ring, batch, n int) {
 	}
 }
 
-func consume(q ring, batch, n int) (wrong string) {
+func consume(q Ring, batch, n int) (wrong string) {
 	refs := make([]event.Ref, max(batch, batchSize))
 	for received := 0; received < n; {
 		popped := q.PopBatch(refs)

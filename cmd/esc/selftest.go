@@ -50,7 +50,8 @@ With --bank the runs are kept, and a call that was interrupted or that ran into
 --limit goes on where it ended.
 
 Exit codes: 0 at most 1 false alarm in 300, and a slowdown of 10 % found in at
-least 95 of 100 trials; 1 not; 2 usage; 3 too few runs; 130 interrupted.`,
+least 95 of 100 trials; 1 not; 2 usage; 3 too few runs; 4 not, and the host was
+unfit; 130 interrupted.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return selftest(c, f) },
 	}
@@ -114,10 +115,13 @@ func selftest(c *cobra.Command, f selftestFlags) error {
 	if err := writeProof(c.OutOrStdout(), proof, f.format); err != nil {
 		return err
 	}
-	if len(proof.Missed) > 0 {
-		return errors.New("the gate does not reach its targets on this host")
+	switch {
+	case len(proof.Missed) == 0:
+		return nil
+	case proof.Fitness.Verdict == record.Unfit:
+		return exit(exitUnfit, errors.New("the gate does not reach its targets on this host, which is unfit"))
 	}
-	return nil
+	return errors.New("the gate does not reach its targets on this host")
 }
 
 func writeProof(w io.Writer, p record.Proof, format string) error {
