@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/topic"
 )
 
 // Followers are those who want to see events as they are processed. Without any,
@@ -20,7 +21,7 @@ type Followers struct {
 // what it is too slow for it loses, and Lost says how many.
 type Follower struct {
 	mailbox
-	pattern string
+	pattern topic.Pattern
 	least   event.Priority
 	of      *Followers
 }
@@ -28,10 +29,11 @@ type Follower struct {
 // Follow begins a subscription, to be ended by Close: events of topics that
 // match the pattern, of the priority or a higher one.
 func (f *Followers) Follow(pattern string, least event.Priority) (*Follower, error) {
-	if err := checkPattern(pattern); err != nil {
+	parsed, err := topic.ParsePattern(pattern)
+	if err != nil {
 		return nil, err
 	}
-	follower := &Follower{mailbox: newMailbox(), pattern: pattern, least: least, of: f}
+	follower := &Follower{mailbox: newMailbox(), pattern: parsed, least: least, of: f}
 	f.change(func(all []*Follower) []*Follower { return append(all, follower) })
 	return follower, nil
 }
@@ -78,7 +80,7 @@ func (p *Processor) show(refs []event.Ref) {
 	for _, r := range refs {
 		e := viewOf(p.slots.At(r))
 		for _, f := range *all {
-			if e.Priority >= f.least && matches(f.pattern, e.Topic) {
+			if e.Priority >= f.least && f.pattern.Matches(e.Topic) {
 				f.put(&e)
 			}
 		}

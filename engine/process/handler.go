@@ -1,12 +1,11 @@
 package process
 
 import (
-	"bytes"
 	"fmt"
-	"strings"
 
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/metrics"
+	"eventstreamcore/engine/topic"
 )
 
 // Handler is called with the events of a topic, on the thread of their lane: it
@@ -35,45 +34,10 @@ func (h Handler) Validate() error {
 	if h.Handle == nil {
 		return fmt.Errorf("handler of %q: no function given", h.Pattern)
 	}
-	if err := checkPattern(h.Pattern); err != nil {
+	if _, err := topic.ParsePattern(h.Pattern); err != nil {
 		return fmt.Errorf("handler: %w", err)
 	}
 	return nil
-}
-
-func checkPattern(pattern string) error {
-	levels := strings.Split(pattern, "/")
-	for i, level := range levels {
-		if strings.ContainsAny(level, "+#") && len(level) > 1 || level == "#" && i < len(levels)-1 {
-			return fmt.Errorf("topic pattern %q: + and # stand for whole levels, # for the last only", pattern)
-		}
-	}
-	return nil
-}
-
-// matches reports whether the topic is one of the pattern's.
-func matches(pattern string, topic []byte) bool {
-	for {
-		level, more, deeper := strings.Cut(pattern, "/")
-		if level == "#" {
-			return true
-		}
-		end := bytes.IndexByte(topic, '/')
-		last := end < 0
-		if last {
-			end = len(topic)
-		}
-		if level != "+" && level != string(topic[:end]) {
-			return false
-		}
-		if last {
-			return !deeper || more == "#"
-		}
-		if !deeper {
-			return false
-		}
-		pattern, topic = more, topic[end+1:]
-	}
 }
 
 func viewOf(h *event.Header) Event {
@@ -83,11 +47,23 @@ func viewOf(h *event.Header) Event {
 // calls are the handlers of one lane.
 type calls struct {
 	handlers []Handler
+	patterns []topic.Pattern // theirs
 	event    Event           // given to them: one at a time, so that it is not allocated
 	Failed   metrics.Counter // calls that returned an error
 }
 
-func newCalls(handlers []Handler) *calls { return &calls{handlers: handlers} }
+// newCalls takes handlers that Validate accepts.
+func newCalls(handlers []Handler) *calls {
+	c := &calls{handlers: handlers}
+	for _, h := range handlers {
+		p, err := topic.ParsePattern(h.Pattern)
+		if err != nil {
+			panic(err)
+		}
+		c.patterns = append(c.patterns, p)
+	}
+	return c
+}
 
 // run calls the handlers of the event's topic and reports whether all succeeded.
 func (c *calls) run(h *event.Header) bool {
@@ -97,7 +73,7 @@ func (c *calls) run(h *event.Header) bool {
 	c.event = viewOf(h)
 	ok := true
 	for i := range c.handlers {
-		if matches(c.handlers[i].Pattern, c.event.Topic) && c.handlers[i].Handle(&c.event) != nil {
+		if c.patterns[i].Matches(c.event.Topic) && c.handlers[i].Handle(&c.event) != nil {
 			c.Failed.Add(1)
 			ok = false
 		}
