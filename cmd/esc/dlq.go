@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/store"
 	"eventstreamcore/engine/wire"
+	"eventstreamcore/workloads/drive"
 )
 
 func newDLQCommand() *cobra.Command {
@@ -130,6 +132,7 @@ func listLetters(out, messages io.Writer, f *letterFlags) error {
 
 func newDLQReplayCommand() *cobra.Command {
 	var f letterFlags
+	var access accessFlags
 	var addr string
 	var dry bool
 	c := &cobra.Command{
@@ -146,29 +149,34 @@ connection off.`,
 			if dry {
 				return replayLetters(io.Discard, c.ErrOrStderr(), &f, "would be sent")
 			}
-			return replayTo(addr, c.ErrOrStderr(), &f)
+			var a drive.Access
+			if err := access.parse(&a); err != nil {
+				return exit(exitUsage, err)
+			}
+			return replayTo(c.Context(), addr, a, c.ErrOrStderr(), &f)
 		},
 	}
 	f.add(c)
+	access.add(c)
 	c.Flags().StringVar(&addr, "addr", "127.0.0.1:9000", "TCP address of the frame port, HOST:PORT")
 	c.Flags().BoolVar(&dry, "dry-run", false, "only count what would be sent")
 	return c
 }
 
-// replayTime bounds the wait for the server: to connect, to take one write, and
-// to close its end when it has read all.
+// replayTime bounds the wait for the server: to take one write, and to close its
+// end when it has read all.
 const replayTime = 30 * time.Second
 
-func replayTo(addr string, messages io.Writer, f *letterFlags) error {
-	conn, err := net.DialTimeout("tcp", addr, replayTime)
+func replayTo(ctx context.Context, addr string, a drive.Access, messages io.Writer, f *letterFlags) error {
+	conn, err := drive.Connect(ctx, addr, a)
 	if err != nil {
-		return exit(exitUnmeasured, fmt.Errorf("frame port %s: %w", addr, err))
+		return exit(exitUnmeasured, err)
 	}
 	defer conn.Close()
 	if err := replayLetters(timely{conn}, messages, f, "sent"); err != nil {
 		return err
 	}
-	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+	if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 		return exit(exitUnmeasured, fmt.Errorf("frame port %s: %w", addr, err))
 	}
 	conn.SetReadDeadline(time.Now().Add(replayTime))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"regexp"
 	"strings"
@@ -10,8 +11,10 @@ import (
 
 	"eventstreamcore/engine"
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/store"
 	"eventstreamcore/engine/wire"
+	"eventstreamcore/workloads/drive"
 )
 
 // bury writes dead letters of three reasons into a data folder.
@@ -85,6 +88,7 @@ func TestDLQReplay(t *testing.T) {
 	bury(t, data)
 	cfg := engine.Default(store.EventsDir(data))
 	cfg.Log.Mode, cfg.TCP.Address, cfg.Publishers = store.OS, "127.0.0.1:0", 0
+	cfg.TCP.Tokens = []ingest.Token{{Name: "replay", Secret: "a token of replays", Cap: event.Critical}}
 	cfg.Dedup.Bytes, cfg.Logger, cfg.Drain = 128<<10, slog.New(slog.DiscardHandler), 20*time.Second
 	e, err := engine.New(cfg)
 	if err != nil {
@@ -94,8 +98,11 @@ func TestDLQReplay(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
+	if err := replayTo(t.Context(), e.Addr(), drive.Access{}, io.Discard, &letterFlags{data: data}); err == nil {
+		t.Error("replayed without the token")
+	}
 	var messages strings.Builder
-	if err := replayTo(e.Addr(), &messages, &letterFlags{data: data, reason: "processing_failed"}); err != nil {
+	if err := replayTo(t.Context(), e.Addr(), drive.Access{Token: "a token of replays"}, &messages, &letterFlags{data: data, reason: "processing_failed"}); err != nil {
 		t.Fatal(err)
 	}
 	cancel()

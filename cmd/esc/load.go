@@ -1,14 +1,11 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"eventstreamcore/engine/event"
-	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/wire"
 	"eventstreamcore/workloads/drive"
 )
@@ -27,8 +23,8 @@ type loadFlags struct {
 	version              uint8
 	frame                int
 	priority, shape, ask string
-	tls, rated           bool
-	ca, cert, key, token string // files
+	rated                bool
+	access               accessFlags
 	replay, times        string // files
 	json, quiet          bool
 }
@@ -77,16 +73,11 @@ was sent until then is printed).`,
 	c.Flags().Uint32Var(&s.Producer, "producer", 0, "producer of the ids; 0 draws one")
 	c.Flags().StringVar(&f.ask, "ask", "", "ask for an answer to each event once it is stored, durable or replicated")
 	c.Flags().BoolVar(&s.Access.UDP, "udp", false, "send datagrams to the UDP port that --addr names: some may be lost")
-	c.Flags().BoolVar(&f.tls, "tls", false, "connect by TLS")
-	c.Flags().StringVar(&f.ca, "ca", "", "PEM file of who vouches for the server, instead of the system's; implies --tls")
-	c.Flags().StringVar(&f.cert, "cert", "", "PEM file of this client's certificate; implies --tls")
-	c.Flags().StringVar(&f.key, "key", "", "PEM file of its key")
-	c.Flags().StringVar(&f.token, "token-file", "", "file that holds the token to present; without it the environment's ESC_TOKEN")
+	f.access.add(c)
 	c.Flags().IntVar(&s.CPU, "cpu", drive.Unpinned, "CPU to pin the sender to; -1 is none")
 	c.Flags().BoolVar(&f.json, "json", false, "print the report as JSON")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "no messages on stderr but errors")
 	c.MarkFlagsMutuallyExclusive("size", "frame")
-	c.MarkFlagsRequiredTogether("cert", "key")
 	return c
 }
 
@@ -117,10 +108,10 @@ func (f *loadFlags) parse() (drive.Spec, error) {
 			return s, exit(exitUsage, fmt.Errorf("--ask: %w", err))
 		}
 	}
-	if err := f.parseAccess(&s.Access); err != nil {
+	if err := f.access.parse(&s.Access); err != nil {
 		return s, exit(exitUsage, err)
 	}
-	if s.Version == wire.V1 && f.token == "" {
+	if s.Version == wire.V1 && f.access.token == "" {
 		s.Access.Token = "" // the environment's is for those who can use it
 	}
 	return s, exit(exitUsage, s.Validate())
@@ -141,41 +132,6 @@ func (f *loadFlags) parseReplay(s *drive.Spec) (err error) {
 		s.Schedule.Rate = s.Schedule.Trace.Rate()
 	case s.Schedule.Rate == 0:
 		return errors.New("--replay with --rate 0: a closed loop keeps no times; leave --rate out to replay at the trace's own")
-	}
-	return nil
-}
-
-// parseAccess reads the files that let the load in.
-func (f *loadFlags) parseAccess(a *drive.Access) error {
-	if !a.UDP {
-		a.Token = ingest.Secret(os.Getenv("ESC_TOKEN"))
-	}
-	if f.token != "" {
-		token, err := os.ReadFile(f.token)
-		if err != nil {
-			return fmt.Errorf("--token-file: %w", err)
-		}
-		a.Token = ingest.Secret(strings.TrimSpace(string(token)))
-	}
-	if !f.tls && f.ca == "" && f.cert == "" {
-		return nil
-	}
-	a.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
-	if f.ca != "" {
-		pem, err := os.ReadFile(f.ca)
-		if err != nil {
-			return fmt.Errorf("--ca: %w", err)
-		}
-		if a.TLS.RootCAs = x509.NewCertPool(); !a.TLS.RootCAs.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("--ca %s: holds no certificate in PEM form", f.ca)
-		}
-	}
-	if f.cert != "" {
-		own, err := tls.LoadX509KeyPair(f.cert, f.key)
-		if err != nil {
-			return fmt.Errorf("--cert %s, --key %s: %w", f.cert, f.key, err)
-		}
-		a.TLS.Certificates = []tls.Certificate{own}
 	}
 	return nil
 }

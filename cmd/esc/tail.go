@@ -18,6 +18,9 @@ import (
 	"eventstreamcore/engine/event"
 )
 
+// adminDefault is where the README has the admin port.
+const adminDefault = "127.0.0.1:9100"
+
 type tailFlags struct {
 	admin, tokenFile, topic, priority string
 	json                              bool
@@ -41,8 +44,8 @@ refused, 130 interrupted.`,
 			return tail(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), f)
 		},
 	}
-	c.Flags().StringVar(&f.admin, "admin", "127.0.0.1:9090", "address of the admin port, HOST:PORT")
-	c.Flags().StringVar(&f.tokenFile, "admin-token-file", "", "file that holds the admin port's token")
+	c.Flags().StringVar(&f.admin, "admin", adminDefault, "address of the admin port, HOST:PORT")
+	c.Flags().StringVar(&f.tokenFile, "admin-token-file", "", "file that holds the admin port's token; without it the environment's ESC_ADMIN_TOKEN")
 	c.Flags().StringVar(&f.topic, "topic", "#", "only topics that match the pattern: + is any one level, # any number at the end")
 	c.Flags().StringVar(&f.priority, "priority", event.Batch.String(), "only events of this priority or a higher one")
 	c.Flags().BoolVar(&f.json, "json", false, "print the lines of JSON that the port sends")
@@ -76,12 +79,12 @@ func (f tailFlags) open(ctx context.Context) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin port %s: want HOST:PORT: %w", f.admin, err)
 	}
-	if f.tokenFile != "" {
-		token, err := os.ReadFile(f.tokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("--admin-token-file: %w", err)
-		}
-		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	token, err := f.token()
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -93,6 +96,18 @@ func (f tailFlags) open(ctx context.Context) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("admin port %s: %s: %q", f.admin, answer.Status, strings.TrimSpace(string(why)))
 	}
 	return answer.Body, nil
+}
+
+// token is what the admin port asks for, "" if nobody gave one.
+func (f tailFlags) token() (string, error) {
+	if f.tokenFile == "" {
+		return os.Getenv("ESC_ADMIN_TOKEN"), nil
+	}
+	token, err := os.ReadFile(f.tokenFile)
+	if err != nil {
+		return "", fmt.Errorf("--admin-token-file: %w", err)
+	}
+	return strings.TrimSpace(string(token)), nil
 }
 
 // followedTime is how a line says when its event was received.

@@ -32,3 +32,18 @@ func TestTailShowsNothingThatATerminalObeys(t *testing.T) {
 		t.Error("what is no JSON was taken")
 	}
 }
+
+// TestTailToken: the file's, or the environment's, which is also serve's.
+func TestTailToken(t *testing.T) {
+	t.Setenv("ESC_ADMIN_TOKEN", "of the environment")
+	if token, err := (tailFlags{}).token(); token != "of the environment" || err != nil {
+		t.Errorf("%q, %v", token, err)
+	}
+	file := write(t, "of the file\n")
+	if token, err := (tailFlags{tokenFile: file}).token(); token != "of the file" || err != nil {
+		t.Errorf("%q, %v", token, err)
+	}
+	if _, err := (tailFlags{tokenFile: file + "x"}).token(); err == nil {
+		t.Error("a missing file was read")
+	}
+}

@@ -30,6 +30,18 @@ type link struct {
 	polls bool         // never sleeps while the server's window is full
 }
 
+// Connect opens a connection to a frame port as a load does: by TLS and with the
+// token, if there are any, and after a hello.
+func Connect(ctx context.Context, address string, a Access) (net.Conn, error) {
+	s := Default(address)
+	s.Access = a
+	l, err := connect(ctx, &s)
+	if err != nil {
+		return nil, err
+	}
+	return l.Conn, nil
+}
+
 // connect opens a link, and says hello where frames are v2.
 func connect(ctx context.Context, s *Spec) (*link, error) {
 	l, err := dial(ctx, s)
