@@ -250,7 +250,7 @@ func TestAlertsOfConfig(t *testing.T) {
 	for text, want := range map[string]string{
 		"alerts:\n  webhook: https://example.org/x\n": "alerts.topics is empty",
 		"alerts:\n  webhook: example.org/x\n":         "esc.yaml:2: alerts.webhook: webhook is no URL",
-		"alerts:\n  topics: [a+/b]\n":                 "esc.yaml:2: alerts.topics: handler: topic pattern \"a+/b\"",
+		"alerts:\n  topics: [a+/b]\n":                 "esc.yaml:2: alerts.topics: handler: topic \"a+/b\"",
 		"alerts:\n  topics: a\n":                      "esc.yaml:2: alerts.topics: \"a\" (str), where a list",
 	} {
 		if _, _, err := told(write(t, text), nil, flags); err == nil || !strings.Contains(err.Error(), want) {
