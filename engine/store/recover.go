@@ -216,15 +216,22 @@ func (l *Log) saveTorn(f file, p *part, d *Damage, report *Recovery) error {
 	if err != nil || end <= d.At {
 		return err
 	}
-	torn := make([]byte, end-d.At)
-	if _, err := f.ReadAt(torn, d.At); err != nil {
-		return fmt.Errorf("%s: reading what is torn: %w", p.name, err)
+	report.TornFile, err = saveBytes(l.env.disk, f, d.At, end, d.First, tornSuffix)
+	report.Torn, report.TornBytes = true, report.TornBytes+end-d.At
+	return err
+}
+
+// saveBytes copies what f holds from one offset to another, from sequence first
+// on, to a file of its own.
+func saveBytes(d disk, f file, from, to int64, first uint64, suffix string) (saved string, err error) {
+	b := make([]byte, to-from)
+	if _, err := f.ReadAt(b, from); err != nil {
+		return "", fmt.Errorf("reading what is to be saved: %w", err)
 	}
-	if report.TornFile, err = freeName(l.env.disk, d.First, tornSuffix); err != nil {
-		return err
+	if saved, err = freeName(d, first, suffix); err != nil {
+		return "", err
 	}
-	report.Torn, report.TornBytes = true, report.TornBytes+int64(len(torn))
-	return writeWhole(l.env.disk, report.TornFile, torn)
+	return saved, writeWhole(d, saved, b)
 }
 
 // freeName is a name for what was cut off or taken out at sequence first.

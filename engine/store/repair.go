@@ -61,7 +61,7 @@ func repair(d disk, now int64) (done []Repaired, err error) {
 		if err := v.run(0); err != nil {
 			return done, err
 		}
-		next := v.corrupt()
+		next := firstDamage(v.damages, false)
 		if next == nil {
 			return done, nil
 		}
@@ -72,15 +72,6 @@ func repair(d disk, now int64) (done []Repaired, err error) {
 		done = append(done, Repaired{*next, saved})
 	}
 	return done, errors.New("too many damages: copy the log and repair by hand")
-}
-
-func (v *survey) corrupt() *Damage {
-	for i := range v.damages {
-		if !v.damages[i].Torn {
-			return &v.damages[i]
-		}
-	}
-	return nil
 }
 
 // mend mends one damage.
@@ -149,14 +140,7 @@ func quarantine(d disk, f file, p *part, damage *Damage) (saved string, err erro
 	if end <= damage.At {
 		return "", nil
 	}
-	b := make([]byte, end-damage.At)
-	if _, err := f.ReadAt(b, damage.At); err != nil {
-		return "", err
-	}
-	if saved, err = freeName(d, damage.First, quarantineSuffix); err != nil {
-		return "", err
-	}
-	return saved, writeWhole(d, saved, b)
+	return saveBytes(d, f, damage.At, end, damage.First, quarantineSuffix)
 }
 
 // gap is the group that stands for what was taken out.

@@ -19,15 +19,16 @@ type Report struct {
 }
 
 // Corrupt is the first damage that no crash explains, or nil.
-func (r *Report) Corrupt() *Damage { return r.first(false) }
+func (r *Report) Corrupt() *Damage { return firstDamage(r.Damages, false) }
 
 // Torn is where a crash cut the log off, or nil.
-func (r *Report) Torn() *Damage { return r.first(true) }
+func (r *Report) Torn() *Damage { return firstDamage(r.Damages, true) }
 
-func (r *Report) first(torn bool) *Damage {
-	for i := range r.Damages {
-		if r.Damages[i].Torn == torn {
-			return &r.Damages[i]
+// firstDamage is the first damage that a crash explains, or the first that none does.
+func firstDamage(damages []Damage, torn bool) *Damage {
+	for i := range damages {
+		if damages[i].Torn == torn {
+			return &damages[i]
 		}
 	}
 	return nil
