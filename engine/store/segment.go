@@ -1,6 +1,9 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // segment is an open segment file being written. Nobody but the committer
 // touches it once it has one.
@@ -43,6 +46,9 @@ func (l *Log) spare() error {
 // its turn there.
 const zeroPiece = 1 << 20
 
+// zeroPause bounds how long a commit may wait for a segment that is being filled.
+const zeroPause = 10 * time.Millisecond
+
 // extend makes f as long as a segment and, where groups are to be synced, fills
 // it with zeros: writing on a place that was never written has metadata to sync.
 // Beside a writer it takes the disk half of the time at most, and stops where it
@@ -66,7 +72,7 @@ func (l *Log) extend(f file) error {
 		if err := f.Sync(); err != nil {
 			return err
 		}
-		if pause := (pace{stop: l.stop}); !pause.wait(l.env.up() - began) {
+		if pause := (pace{stop: l.stop}); !pause.wait(min(l.env.up()-began, zeroPause)) {
 			return nil
 		}
 	}
