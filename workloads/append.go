@@ -38,9 +38,10 @@ func appendCells(b *Bench) (cells []Cell) {
 // committer gathers.
 const appendGroup = 1024
 
-// appendRetained is little, so that from the warm-up on segments are recycled, as
-// they are in a log that has run for a while: no page is new to the kernel.
-const appendRetained = 128 << 20
+// fewSegments are retained, so that after the first trials they are recycled, as
+// they are in a log that has run for a while: no page is new to the kernel, and
+// no spare has to be filled.
+const fewSegments = 128 << 20
 
 // appending times sealing, Append and, once a group, Offer and Commit.
 func appending(b *Bench, parent string, mode store.Mode, group, payload int) (Trial, error) {
@@ -49,7 +50,7 @@ func appending(b *Bench, parent string, mode store.Mode, group, payload int) (Tr
 		return Trial{}, err
 	}
 	cfg := store.Default(dir)
-	cfg.Mode, cfg.RetainBytes = mode, appendRetained
+	cfg.Mode, cfg.RetainBytes = mode, fewSegments
 	log, _, err := store.Open(cfg)
 	if err != nil {
 		return Trial{}, errors.Join(err, os.RemoveAll(dir))

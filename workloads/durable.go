@@ -55,7 +55,7 @@ func durably(b *Bench, producers, payload int) (t Trial, err error) {
 		return t, err
 	}
 	cfg := store.Default(d.dir)
-	cfg.RetainBytes = retained
+	cfg.RetainBytes = fewSegments
 	d.log, _, err = store.Open(cfg)
 	if err == nil {
 		d.stock, err = b.newStock()

@@ -43,7 +43,8 @@ func (l *Log) spare() error {
 }
 
 // zeroPiece bounds how much zero filling hands to the disk before a commit gets
-// its turn there.
+// its turn there: with 64 MiB at once the worst thousandth of commits beside it
+// took 26 to 31 ms on a virtual disk, so 9 to 19.
 const zeroPiece = 1 << 20
 
 // zeroPause bounds how long a commit may wait for a segment that is being filled.
