@@ -3,6 +3,7 @@ package workloads
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -28,12 +29,18 @@ type closedLoop struct {
 	clock     cpu.Clock
 	events    batch // appended again and again
 	producers int
-	since     []cpu.Ticks // when each outstanding event was appended, a ring by sequence
+	waiting   []appended // in the order of their sequences
+}
+
+// appended are events that were appended at once and are not durable yet.
+type appended struct {
+	at     cpu.Ticks
+	events int
 }
 
 // newClosedLoop drives log, to which nobody else may append.
 func newClosedLoop(log *store.Log, clock cpu.Clock, events batch, producers int) *closedLoop {
-	return &closedLoop{log: log, clock: clock, events: events, producers: producers, since: make([]cpu.Ticks, producers)}
+	return &closedLoop{log: log, clock: clock, events: events, producers: producers}
 }
 
 // run appends so many events and returns when all are durable.
@@ -65,16 +72,16 @@ const (
 
 // produce is all producers' thread.
 func (c *closedLoop) produce(events int) error {
-	appended, done, vain := 0, 0, 0 // vain counts spins
+	taken, done, vain := 0, 0, 0 // vain counts spins
 	first := c.log.Gathered() + 1
 	for done < events {
 		durable := int(c.log.Durable() + 1 - first)
 		if durable > done {
-			c.seen(first, done, durable)
+			c.seen(durable - done)
 			done = durable
 		}
-		if room := min(c.producers-(appended-done), events-appended); room > 0 {
-			appended += c.append(room)
+		if room := min(c.producers-(taken-done), events-taken); room > 0 {
+			taken += c.append(room)
 		}
 		offered := c.log.Offer()
 		if !c.split {
@@ -98,32 +105,33 @@ func (c *closedLoop) produce(events int) error {
 }
 
 // append is that of n producers, as far as the log takes their events.
-func (c *closedLoop) append(n int) (appended int) {
-	now := cpu.Now()
-	for appended < n {
-		for _, h := range c.events.seal(n - appended) {
-			seq, ok := c.log.Append(h)
-			if !ok {
-				return appended
+func (c *closedLoop) append(n int) (taken int) {
+	a := appended{at: cpu.Now()}
+	for full := false; a.events < n && !full; {
+		for _, h := range c.events.seal(n - a.events) {
+			if _, ok := c.log.Append(h); !ok {
+				full = true
+				break
 			}
-			c.since[seq%uint64(c.producers)] = now
-			appended++
+			a.events++
 		}
 	}
-	return appended
+	if a.events > 0 {
+		c.waiting = append(c.waiting, a)
+	}
+	return a.events
 }
 
-// seen notes the latency of the events that have become durable, those that
-// were appended together at once.
-func (c *closedLoop) seen(first uint64, from, to int) {
+// seen notes the latency of the n events that have become durable.
+func (c *closedLoop) seen(n int) {
 	now := cpu.End()
-	at := func(i int) cpu.Ticks { return c.since[(first+uint64(i))%uint64(c.producers)] }
-	for i := from; i < to; {
-		since, n := at(i), 1
-		for i+n < to && at(i+n) == since {
-			n++
+	for n > 0 {
+		a := &c.waiting[0]
+		k := min(n, a.events)
+		c.latency.RecordN(c.clock.Ns(now-a.at), uint64(k))
+		n -= k
+		if a.events -= k; a.events == 0 {
+			c.waiting = slices.Delete(c.waiting, 0, 1)
 		}
-		c.latency.RecordN(c.clock.Ns(now-since), uint64(n))
-		i += n
 	}
 }
