@@ -50,6 +50,9 @@ func loadsTable(row record.Row) *table {
 		if l.Knee {
 			remarks = append(remarks, "knee")
 		}
+		if l.Lost > 0 {
+			remarks = append(remarks, fmt.Sprintf("%d lost", l.Lost))
+		}
 		if l.Invalid != "" {
 			remarks = append(remarks, "does not count: "+l.Invalid)
 		}

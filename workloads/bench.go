@@ -146,7 +146,7 @@ func (b *Bench) cell(workload string, c Cell, stopped func() bool) ([]record.Row
 	if err != nil || row.Skipped != "" {
 		return []record.Row{row}, err
 	}
-	outcomes, err := b.trials(title(workload, c), c, b.Trials, stopped)
+	outcomes, err := b.trials(title(workload, c), c, b.kept(c), stopped)
 	if err != nil {
 		return nil, err
 	}
@@ -210,6 +210,15 @@ func (b *Bench) trials(name string, c Cell, wanted int, stopped func() bool) (ou
 	return kept, nil
 }
 
+// trialsLeast is how many trials a cell has that takes long: fewer than give an
+// interval are a figure all the same.
+const trialsLeast = 2
+
+// kept is how many trials of the cell are kept.
+func (b *Bench) kept(c Cell) int {
+	return max(b.Trials/max(c.Rare, 1), min(b.Trials, trialsLeast))
+}
+
 // rows makes the cell's row, and one for each of its spans.
 func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record.Row) {
 	if len(outcomes) == 0 {
@@ -231,7 +240,7 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 		own.Strips = append(own.Strips, r.strips...)
 	}
 	if own.Loads = loads(outcomes); own.Loads != nil {
-		own.Notes = append(own.Notes, kneeNote(own.Loads))
+		own.Notes = append(own.Notes, outcomes[0].by.note())
 	}
 	spans := spansOf(outcomes)
 	if slices.ContainsFunc(own.Trials, func(t record.Trial) bool { return len(t.Values) > 0 || t.Invalid != "" && spans == nil }) {

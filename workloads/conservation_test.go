@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"eventstreamcore/engine"
+	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/reports/record"
@@ -32,7 +34,7 @@ func TestADroppedEventMakesTheTrialInvalid(t *testing.T) {
 	if len(b.Allowed) < 2 {
 		t.Skip("needs two CPUs")
 	}
-	p, err := b.newPacedRig(standardEvent(event.High, pipelinePayload), pacedLeast)
+	p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), pacedLeast)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,19 +3,16 @@ package workloads
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"eventstreamcore/engine"
-	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/cpu"
-	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/workloads/drive"
 )
 
-// pacedRig is the engine on the hot CPU, a generator for the peer, and room for
+// pacedRig is an engine, a generator for the peer CPU, and room for
 // what is known of each event of one run.
 type pacedRig struct {
 	*rig
@@ -27,10 +24,10 @@ type pacedRig struct {
 // madeMost is room in a trace for what the engine makes itself: results of windows.
 const madeMost = 256
 
-func (b *Bench) newPacedRig(e ingest.Event, most int, handlers ...process.Handler) (*pacedRig, error) {
+func (b *Bench) newPacedRig(plan engine.Plan, e ingest.Event, most int, handlers ...process.Handler) (*pacedRig, error) {
 	p := &pacedRig{trace: metrics.NewTrace(most + madeMost), course: newCourse(publishedLegs, most)}
 	r, err := b.newRig(func(c *engine.Config) {
-		c.Plan, c.Publishers, c.Trace, c.Handlers = engine.Fused(b.Hot, duty.Spin), 1, p.trace, handlers
+		c.Plan, c.Publishers, c.Trace, c.Handlers = plan, 1, p.trace, handlers
 	}, nil)
 	if err != nil {
 		return nil, err
@@ -55,7 +52,8 @@ func (p *pacedRig) run(b *Bench, s drive.Schedule, n int) (run pacedRun, wrong s
 	if err := b.pinned(b.Peer, func() { b.counted("generator", func() { run = p.generator.pace(s, n) }) }); err != nil {
 		return run, "", err
 	}
-	wrong = both(run.judge(), p.account(before, uint64(n)))
+	_, lost := p.account(before, uint64(n))
+	wrong = both(run.judge(), lost)
 	if wrong == "" {
 		wrong = p.course.publish(b.Clock, p.generator.notes, p.trace.Samples())
 	}
@@ -93,26 +91,4 @@ func (p *pacedRig) flood(b *Bench, n int) (ns float64, err error) {
 		ns = float64(b.Clock.Ns(cpu.End()-began)) / float64(n)
 	})
 	return ns, errors.Join(err, failed)
-}
-
-// relieve has the engine forget the pressure that it was under, which would
-// otherwise last a second, and says when.
-func (p *pacedRig) relieve() time.Time {
-	now := time.Now()
-	p.engine.Plane.Override(control.Healthy, now)
-	p.engine.Plane.Resume()
-	return now
-}
-
-// pressure is the worst state since then. It is judged ten times a second: what
-// passes between is not seen.
-func (p *pacedRig) pressure(since time.Time) control.State {
-	status := p.engine.Plane.Status()
-	worst := status.Decision.State
-	for _, t := range status.Transitions {
-		if t.At.After(since) {
-			worst = max(worst, t.To)
-		}
-	}
-	return worst
 }

@@ -47,7 +47,9 @@ func pipeline(b *Bench) (cells []Cell) {
 			cells = append(cells, b.paced(rate, payload)...)
 		}
 	}
-	return append(cells, sweep())
+	return append(cells,
+		published("fused", 2, func(b *Bench) engine.Plan { return engine.Fused(b.Hot, duty.Spin) }),
+		published("split", 3, func(b *Bench) engine.Plan { return engine.Split(b.crew(3)[2], b.Hot, duty.Spin) }))
 }
 
 // paced is every lane at constant times, and the REALTIME one at those of every
@@ -121,7 +123,7 @@ const burstMost = 2 << 20
 // pacing drives the engine on the hot CPU in open loop from the peer.
 func pacing(b *Bench, lane event.Lane, schedule drive.Schedule, e ingest.Event) (Trial, error) {
 	n := b.events(schedule.Rate)
-	p, err := b.newPacedRig(e, n)
+	p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), e, n)
 	if err != nil {
 		return Trial{}, err
 	}

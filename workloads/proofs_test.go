@@ -12,6 +12,8 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"eventstreamcore/engine"
+	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/queue"
@@ -165,7 +167,7 @@ func TestProofAStallIsCounted(t *testing.T) {
 			}
 			return nil
 		}
-		p, err := b.newPacedRig(standardEvent(event.High, pipelinePayload), n, process.Handler{Pattern: "bench/#", Handle: hold})
+		p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), n, process.Handler{Pattern: "bench/#", Handle: hold})
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 
 	"eventstreamcore/engine"
 	"eventstreamcore/engine/bus"
+	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/store"
 	"eventstreamcore/probes"
 	"eventstreamcore/reports/record"
@@ -19,11 +20,12 @@ import (
 // rig is a running engine under test, with its log in a folder of its own that
 // goes when it is closed.
 type rig struct {
-	engine *engine.Engine
-	events string // folder of the log
-	stop   context.CancelFunc
-	ended  chan error
-	small  bool // the machine: other threads share the engine's CPUs
+	engine  *engine.Engine
+	events  string // folder of the log
+	stop    context.CancelFunc
+	ended   chan error
+	dropped uint64 // datagrams, by the kernel, before the present trial
+	small   bool   // the machine: other threads share the engine's CPUs
 
 	loops    []loopWatch // that note their own gaps: the engine's, and its generator's
 	strips   []record.Strip
@@ -126,22 +128,24 @@ func (r *rig) settled(stored uint64) error {
 }
 
 // account waits until n more events than before have come and gone, and says so
-// if they were not all stored. It gives up when nothing has moved for a while.
-func (r *rig) account(before engine.Stats, n uint64) (wrong string) {
+// if they were not all stored, but for datagrams that the kernel dropped. It gives
+// up when nothing has moved for a while.
+func (r *rig) account(before engine.Stats, n uint64) (dropped uint64, wrong string) {
 	last, since := before, time.Now()
 	for {
 		s := r.engine.Stats()
-		received, created := s.Received-before.Received, s.Created-before.Created
-		stored := s.Stored - before.Stored
-		over := received >= n && s.InFlight() == 0
-		if over && received == n && stored == n+created {
-			return ""
+		received, created, stored := s.Received-before.Received, s.Created-before.Created, s.Stored-before.Stored
+		dropped = r.engine.Datagrams().Dropped - r.dropped
+		over := received+dropped >= n && s.InFlight() == 0
+		if over && received+dropped == n && stored == received+created {
+			r.dropped += dropped
+			return dropped, ""
 		}
 		if s.Received != last.Received || s.Stored != last.Stored {
 			last, since = s, time.Now()
 		}
 		if over || time.Since(since) > quietFor {
-			return fmt.Sprintf("of %d events sent %d were received and %d stored, with %d that the engine made; %d are in flight", n, received, stored, created, s.InFlight())
+			return dropped, fmt.Sprintf("of %d events sent %d were received and %d stored, with %d that the engine made and %d that the kernel dropped; %d are in flight", n, received, stored, created, dropped, s.InFlight())
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -170,3 +174,25 @@ func (r *rig) reach(what string, goal uint64, figure func(engine.Stats) uint64) 
 
 // trialLimit bounds a trial that makes no progress.
 const trialLimit = 30 * time.Second
+
+// relieve has the engine forget the pressure that it was under, which would
+// otherwise last a second, and says when.
+func (r *rig) relieve() time.Time {
+	now := time.Now()
+	r.engine.Plane.Override(control.Healthy, now)
+	r.engine.Plane.Resume()
+	return now
+}
+
+// pressure is the worst state since then. It is judged ten times a second: what
+// passes between is not seen.
+func (r *rig) pressure(since time.Time) control.State {
+	status := r.engine.Plane.Status()
+	worst := status.Decision.State
+	for _, t := range status.Transitions {
+		if t.At.After(since) {
+			worst = max(worst, t.To)
+		}
+	}
+	return worst
+}

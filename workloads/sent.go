@@ -9,10 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"eventstreamcore/engine"
 	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/store"
@@ -24,11 +28,42 @@ import (
 // second.
 const sentRate = 50_000
 
-// sentSpec is such a load; its address and its number of events are the rig's.
-func sentSpec(s drive.Schedule, payload int) drive.Spec {
+// sent is the cells of one way over the loopback: an open loop at each rate, and
+// the capacity. What is set of the shape adds those of others.
+func (b *Bench) sent(spec drive.Spec, before, after []record.Param) (cells []Cell) {
+	named := func(keysAndValues ...string) []record.Param {
+		return slices.Concat(before, params(keysAndValues...), after)
+	}
+	for _, rate := range b.Set.numbers("rate", sentRate) {
+		for _, s := range b.schedules(rate) {
+			if s.Shape != drive.Constant && b.Set["shape"] == nil {
+				continue
+			}
+			cells = append(cells, Cell{
+				Params: named("load", "open", "rate", amount(rate)), Threads: 2, Needs: 2, Floor: transferFloor,
+				Open: func(b *Bench) (Trial, error) { return sending(b, spec, s) },
+			}.with("shape", s.Shape.String(), drive.Constant.String()))
+		}
+	}
+	cells = append(cells, capacityCell(named("load", "capacity"), 2, func(b *Bench) (Trial, error) {
+		r, err := b.newSentRig(spec, capacityMost)
+		if err != nil {
+			return Trial{}, err
+		}
+		return capacity(b, r, sentMost), nil
+	}))
+	for i, c := range cells {
+		cells[i] = c.with("payload", amount(spec.Size), amount(pipelinePayload))
+	}
+	return cells
+}
+
+// sentSpec is a load of v2 frames; its address, its times and its number of
+// events are the rig's.
+func sentSpec(payload int) drive.Spec {
 	spec := drive.Default("")
 	spec.Priority, spec.Topic, spec.Size = event.High, "bench/rt", payload
-	spec.Schedule, spec.Duration, spec.Producer, spec.Stamps = s, 0, 1, true
+	spec.Duration, spec.Producer, spec.Stamps = 0, 1, true
 	return spec
 }
 
@@ -44,60 +79,99 @@ type sentRig struct {
 func (b *Bench) newSentRig(spec drive.Spec, most int) (*sentRig, error) {
 	s := &sentRig{spec: spec, trace: metrics.NewTrace(most), course: newCourse(sentLegs, most)}
 	var err error
-	s.rig, err = b.newTCPRig(s.trace, nil)
-	return s, err
+	if s.rig, err = b.newPortRig(s.trace, nil); err != nil {
+		return nil, err
+	}
+	if s.spec.Address = s.engine.Addr(); spec.Access.UDP {
+		s.spec.Address = s.engine.DatagramAddr()
+	}
+	return s, nil
 }
 
-// run sends n events from the peer and keeps their course. wrong says why the
-// run does not count.
-func (s *sentRig) run(b *Bench, schedule drive.Schedule, n int) (report drive.Report, wrong string, err error) {
+// newPortRig is an engine that listens on ports of the system's choice, on
+// loopback, fused on the hot CPU.
+func (b *Bench) newPortRig(trace *metrics.Trace, watch *burst) (*rig, error) {
+	return b.newRig(func(c *engine.Config) {
+		c.Plan, c.Trace = engine.Fused(b.Hot, duty.Spin), trace
+		c.TCP.Address, c.UDP.Address = "127.0.0.1:0", "127.0.0.1:0"
+		if watch != nil {
+			c.Feeds = []engine.Feed{watch.feed}
+		}
+	}, watch)
+}
+
+// delivery is what came of a load.
+type delivery struct {
+	drive.Report
+	lost  uint64 // datagrams that the kernel dropped
+	wrong string // why it does not count
+}
+
+// run sends n events from the peer and keeps their course.
+func (s *sentRig) run(b *Bench, schedule drive.Schedule, n int) (d delivery, err error) {
 	s.trace.Reset()
 	before := s.engine.Stats()
 	line := rawLine{}
 	if line.from, err = cpu.ReadAnchor(cpu.MonotonicRaw); err != nil {
-		return report, "", err
+		return d, err
 	}
 	since := marks(s.loops)
 	spec := s.spec
-	spec.Address, spec.Count, spec.Schedule = s.engine.Addr(), uint64(n), schedule
-	if report, err = b.send(spec); err != nil {
-		return report, "", err
+	spec.Count, spec.Schedule = uint64(n), schedule
+	if d.Report, err = b.send(spec); err != nil {
+		return d, err
 	}
-	if wrong = s.account(before, uint64(n)); wrong != "" {
-		return report, wrong, nil
+	if d.lost, d.wrong = s.account(before, uint64(n)); d.wrong != "" {
+		return d, nil
 	}
 	if line.to, err = cpu.ReadAnchor(cpu.MonotonicRaw); err != nil {
-		return report, "", err
+		return d, err
 	}
-	report.ResidualNs += line.uncertainty(b.Clock)
-	if wrong = s.course.send(b.Clock, line, report.Stamps, s.trace.Samples()); wrong == "" {
+	d.ResidualNs += line.uncertainty(b.Clock)
+	d.wrong = s.course.send(b.Clock, line, d.Stamps, s.trace.Samples())
+	if d.wrong == "" {
 		s.course.witness(absences(s.loops, since, s.course.at, b.guest))
-		wrong, err = s.compare(spec, before.Written+1)
+		d.wrong, err = s.compare(spec, before.Written+1, uint64(n)-d.lost)
 	}
-	return report, wrong, err
+	if d.wrong == "" && !d.KeptUp && d.Full == 0 {
+		d.wrong = fmt.Sprintf("the sender itself fell %v behind its schedule", time.Duration(d.LagNs).Round(time.Millisecond))
+	}
+	return d, err
+}
+
+// offer sends from the peer CPU.
+func (s *sentRig) offer(b *Bench, rate float64, n int) (record.Load, error) {
+	began := s.relieve()
+	d, err := s.run(b, drive.Schedule{Rate: rate}, n)
+	if err != nil {
+		return record.Load{}, err
+	}
+	point := newPoint(rate, s.course, s.pressure(began), d.wrong)
+	point.Lost = int64(d.lost)
+	return point, nil
 }
 
 // sending stores events that are due at the times of a schedule, and times them
 // from there.
-func sending(b *Bench, spec drive.Spec) (Trial, error) {
-	n := b.events(spec.Schedule.Rate)
+func sending(b *Bench, spec drive.Spec, schedule drive.Schedule) (Trial, error) {
+	n := b.events(schedule.Rate)
 	r, err := b.newSentRig(spec, n)
 	if err != nil {
 		return Trial{}, err
 	}
 	return Trial{Close: r.close, Run: func() (out Outcome, err error) {
-		report, wrong, err := r.run(b, spec.Schedule, n)
+		d, err := r.run(b, schedule, n)
 		if err != nil {
 			return out, err
 		}
-		if wrong == "" && !report.KeptUp {
-			wrong = fmt.Sprintf("the sender fell %d ns behind its schedule", report.LagNs)
+		if d.wrong == "" && !d.KeptUp {
+			d.wrong = fmt.Sprintf("the engine held the sender, which ended %v behind its schedule", time.Duration(d.LagNs).Round(time.Millisecond))
 		}
-		out.Trial = record.Trial{N: int64(n), Invalid: wrong}
+		out.Trial = record.Trial{N: int64(len(r.course.ways)), Invalid: d.wrong}
 		out.Placed = []record.Placed{b.senderPlaced()}
-		if wrong == "" {
+		if d.wrong == "" {
 			out.Spans = r.course.spans(nil, nil)
-			out.Noise = append(r.course.late(), value("clock-residual-ns", float64(report.ResidualNs)))
+			out.Noise = append(r.course.late(), value("clock-residual-ns", float64(d.ResidualNs)), value("lost", float64(d.lost)))
 		}
 		return out, nil
 	}}, nil
@@ -151,6 +225,9 @@ func loadArguments(s drive.Spec, dir string, on int) ([]string, error) {
 		"--burst", strconv.Itoa(max(s.Schedule.Burst, 1)), "--seed", strconv.FormatUint(s.Schedule.Seed, 10),
 		"--count", strconv.FormatUint(s.Count, 10), "--size", strconv.Itoa(s.Size), "--priority", s.Priority.String(),
 		"--producer", strconv.Itoa(int(s.Producer)), "--connections", strconv.Itoa(s.Connections), "--cpu", strconv.Itoa(on)}
+	if s.Access.UDP {
+		args = append(args, "--udp")
+	}
 	if s.Stamps {
 		args = append(args, "--times", filepath.Join(dir, stampsFile))
 	}
@@ -174,10 +251,14 @@ func writeTrace(w io.Writer, t drive.Trace) error {
 	return err
 }
 
-// compare reads the log from sequence first on and holds it against what spec
-// sends, event by event: each once, and those of one connection in order.
-func (r *rig) compare(spec drive.Spec, first uint64) (wrong string, err error) {
-	if err := r.written(first + spec.Count - 1); err != nil {
+// compare reads as many events as were stored from the log, from sequence first
+// on, and holds them against what spec sends: each once, and those of one
+// connection in order.
+func (r *rig) compare(spec drive.Spec, first, stored uint64) (wrong string, err error) {
+	if stored == 0 {
+		return "nothing was stored", nil
+	}
+	if err := r.written(first + stored - 1); err != nil {
 		return "", err
 	}
 	reader, err := store.NewReader(r.events)
@@ -189,13 +270,13 @@ func (r *rig) compare(spec drive.Spec, first uint64) (wrong string, err error) {
 		return "", err
 	}
 	seen := make([]bool, spec.Count)
-	for i := range spec.Count {
+	for i := range stored {
 		if !reader.Next() {
-			return fmt.Sprintf("%d of %d events read back: %v", i, spec.Count, reader.Err()), nil
+			return fmt.Sprintf("%d of %d events read back: %v", i, stored, reader.Err()), nil
 		}
 		e := reader.Entry()
 		index, err := spec.Index(e.Payload)
-		moved := spec.Connections == 1 && index != i
+		moved := spec.Connections == 1 && !spec.Access.UDP && index != i
 		if err != nil || moved || index >= spec.Count || seen[index] || string(e.Topic) != spec.Topic || e.Priority != spec.Priority {
 			return fmt.Sprintf("record %d is event %d, %v, topic %q: %v", i, index, e.Priority, e.Topic, err), nil
 		}

@@ -3,10 +3,7 @@ package workloads
 import (
 	"fmt"
 
-	"eventstreamcore/engine"
-	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
-	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/wire"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads/drive"
@@ -14,19 +11,19 @@ import (
 
 // tcp runs the engine on the hot CPU and the sender in another process on the
 // peer: v1 frames over the loopback as fast as they are taken, then v2 frames at
-// the times of a schedule. Every event is read back from the log and compared
-// with what was sent.
+// the times of a schedule, and at one rate after the other. Every event is read
+// back from the log and compared with what was sent.
 func tcp(b *Bench) (cells []Cell) {
 	for _, connections := range b.Set.numbers("connections", 1) {
 		for _, payload := range b.Set.numbers("payload", framePayload) {
 			cells = append(cells, flood(connections, payload))
 		}
+	}
+	for _, connections := range b.Set.numbers("connections", 1) {
 		for _, payload := range b.Set.numbers("payload", pipelinePayload) {
-			for _, rate := range b.Set.numbers("rate", sentRate) {
-				for _, s := range b.schedules(rate) {
-					cells = append(cells, sent(connections, payload, s))
-				}
-			}
+			spec := sentSpec(payload)
+			spec.Connections = connections
+			cells = append(cells, b.sent(spec, params("frame", "v2"), params("connections", amount(connections)))...)
 		}
 	}
 	return cells
@@ -42,19 +39,6 @@ func flood(connections, payload int) Cell {
 	}.with("payload", amount(payload), amount(payload))
 }
 
-// sent is an open loop of v2 frames.
-func sent(connections, payload int, s drive.Schedule) Cell {
-	return Cell{
-		Params:  params("frame", "v2", "load", "open", "rate", amount(int(s.Rate)), "connections", amount(connections)),
-		Threads: 2, Needs: 2, Floor: transferFloor,
-		Open: func(b *Bench) (Trial, error) {
-			spec := sentSpec(s, payload)
-			spec.Connections = connections
-			return sending(b, spec)
-		},
-	}.with("shape", s.Shape.String(), drive.Constant.String()).with("payload", amount(payload), amount(pipelinePayload))
-}
-
 // tcpMost bounds one closed-loop trial, and so what its log takes: 150 MB.
 const tcpMost = 1 << 20
 
@@ -68,7 +52,7 @@ func closedSpec(address string, payload, n int) drive.Spec {
 // flooding stores what the sender manages to send.
 func flooding(b *Bench, connections, payload int) (Trial, error) {
 	watch := newBurst(standardEvent(event.High, payload))
-	r, err := b.newTCPRig(nil, watch)
+	r, err := b.newPortRig(nil, watch)
 	if err != nil {
 		return Trial{}, err
 	}
@@ -78,7 +62,7 @@ func flooding(b *Bench, connections, payload int) (Trial, error) {
 		spec.Connections = connections
 		out, err := watch.run(b, r, n, func() error { _, err := b.send(spec); return err })
 		if err == nil && out.Invalid == "" {
-			out.Invalid, err = r.compare(spec, first)
+			out.Invalid, err = r.compare(spec, first, spec.Count)
 		}
 		out.Placed = []record.Placed{b.senderPlaced()}
 		return out, err
@@ -94,16 +78,4 @@ func flooding(b *Bench, connections, payload int) (Trial, error) {
 		}
 		return run(n)
 	}}, nil
-}
-
-// newTCPRig is an engine that listens on a port of the system's choice, on
-// loopback, fused on the hot CPU.
-func (b *Bench) newTCPRig(trace *metrics.Trace, watch *burst) (*rig, error) {
-	return b.newRig(func(c *engine.Config) {
-		c.Plan, c.Trace = engine.Fused(b.Hot, duty.Spin), trace
-		c.TCP.Address = "127.0.0.1:0"
-		if watch != nil {
-			c.Feeds = []engine.Feed{watch.feed}
-		}
-	}, watch)
 }

@@ -39,6 +39,7 @@ var All = []Workload{
 	{"log", "events made durable, by producers in closed loop", durable},
 	{"pipeline", "the whole engine, driven in process", pipeline},
 	{"tcp", "the whole engine, driven over loopback by another process", tcp},
+	{"udp", "the same by datagrams", udp},
 }
 
 // Select is the cells whose name matches, as they stand in bench.txt
@@ -67,6 +68,7 @@ type Cell struct {
 	Threads int      // threads that spin: the -P suffix; more than there are CPUs is oversubscribed
 	Targets []string // judged on the cell's own values
 	Needs   int      // CPUs without which the cell cannot be run at all
+	Rare    int      // by how much fewer its trials are, for each takes so many times the usual length; 0 is 1
 	Across  bool     // measured at every relation of two CPUs that the machine has
 
 	usual []record.Param // parameters at the value that the name leaves out
@@ -93,7 +95,8 @@ type Outcome struct {
 	record.Trial
 	Floor  *record.Floor // under this trial, where it moves from second to second: in place of the cell's
 	Spans  []Span
-	Loads  []record.Load   // of a sweep, by rate
+	Loads  []record.Load   // of a capacity, by rate,
+	by     percentile      // and what of each was held against the bound
 	Placed []record.Placed // read back
 	Slabs  []record.Slab
 

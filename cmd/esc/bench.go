@@ -69,7 +69,7 @@ is kept, marked partial).`,
 	c.Flags().StringVar(&f.replay, "replay", "", "file of times, as esc load --times or esc log dump writes it, for open loops of the shape replay")
 	c.Flags().StringVar(&f.out, "out", "results", "folder that gets the folder of results")
 	c.Flags().StringVar(&f.scratch, "scratch", "", "folder for logs under test (default: a tmpfs, /dev/shm)")
-	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 10); with --against fresh processes of each build (default 10)")
+	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 8); with --against fresh processes of each build (default 10)")
 	c.Flags().DurationVar(&f.time, "time", 0, "length of a trial (default 150ms, with --quick 30ms)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: of the time, and recorded)")
 	c.Flags().Float64Var(&f.slowdown, slowdownFlag, 0, "share by which amortised operations are slowed down, as the bait of esc gate selftest")
@@ -88,7 +88,7 @@ func (f *benchFlags) defaults() error {
 	if f.count == 0 {
 		f.count = 20
 		if f.quick {
-			f.count = 10
+			f.count = 8
 		}
 		if f.against != "" {
 			f.count = processes

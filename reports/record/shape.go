@@ -111,6 +111,7 @@ type Load struct {
 	P50      int64   `json:"p50_ns"`
 	P99      int64   `json:"p99_ns,omitempty"`
 	P999     int64   `json:"p999_ns,omitempty"`
+	Lost     int64   `json:"lost,omitempty"`    // datagrams that the kernel dropped, in all trials
 	State    string  `json:"state,omitempty"`   // the worst pressure state reached
 	Knee     bool    `json:"knee,omitempty"`    // the highest rate that kept its SLA
 	Invalid  string  `json:"invalid,omitempty"` // why it does not count

@@ -106,15 +106,18 @@ func (l *link) greet(s *Spec) error {
 	return nil
 }
 
-// send writes all of b; ends is where each frame of it ends.
-func (l *link) send(b []byte, ends []int, cancelled *atomic.Bool) (n int, err error) {
+// send writes all of b; ends is where each frame of it ends. full counts the
+// looks at a full window, where it is looked at.
+func (l *link) send(b []byte, ends []int, cancelled *atomic.Bool) (n int, full uint64, err error) {
 	switch {
 	case l.udp != nil:
-		return sendDatagrams(l.udp, b, ends, cancelled)
+		n, err = sendDatagrams(l.udp, b, ends, cancelled)
 	case l.tcp != nil && l.polls:
 		return pollWrite(l.tcp, b, cancelled)
+	default:
+		n, err = l.Write(b)
 	}
-	return l.Write(b)
+	return n, 0, err
 }
 
 // endWrite tells the server that nothing more comes.

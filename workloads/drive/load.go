@@ -283,9 +283,10 @@ func (s *sender) write() error {
 	if s.turn++; s.turn == len(s.links) {
 		s.turn = 0
 	}
-	n, err := l.send(s.buffer, s.ends, &s.cancelled)
+	n, full, err := l.send(s.buffer, s.ends, &s.cancelled)
 	s.report.Bytes += uint64(n)
 	s.report.Writes++
+	s.report.Full += full
 	s.buffer, s.ends, s.due = s.buffer[:0], s.ends[:0], s.due[:0]
 	if errors.Is(err, syscall.ECONNREFUSED) { // of an earlier datagram
 		return fmt.Errorf("nothing listens on UDP %s: start it with esc serve --udp %s", s.spec.Address, s.spec.Address)

@@ -14,7 +14,8 @@ type Report struct {
 	Rate       float64 `json:"rate"`        // events a second, achieved
 	Asked      float64 `json:"asked_rate"`  // 0 is a closed loop
 	Writes     uint64  `json:"writes"`
-	Producer   uint32  `json:"producer"` // of the ids; 0 with v1 frames
+	Full       uint64  `json:"full,omitempty"` // looks at a full window, of a pinned sender: the server held it
+	Producer   uint32  `json:"producer"`       // of the ids; 0 with v1 frames
 
 	// The generator's own lateness: an open loop's intended -> sent.
 	Debt   *Quantiles `json:"debt,omitempty"`

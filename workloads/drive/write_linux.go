@@ -15,11 +15,12 @@ import (
 // microsecond, in which the receiver reads some dozen events.
 const fullPause = 64
 
-// pollWrite writes all of b without ever sleeping, unless it is cancelled.
-func pollWrite(c *net.TCPConn, b []byte, cancelled *atomic.Bool) (n int, err error) {
+// pollWrite writes all of b without ever sleeping, unless it is cancelled. full
+// counts how often it found the window full.
+func pollWrite(c *net.TCPConn, b []byte, cancelled *atomic.Bool) (n int, full uint64, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	var failure error
 	err = raw.Write(func(fd uintptr) bool {
@@ -30,6 +31,7 @@ func pollWrite(c *net.TCPConn, b []byte, cancelled *atomic.Bool) (n int, err err
 			case err == unix.EAGAIN && cancelled.Load():
 				failure = context.Canceled
 			case err == unix.EAGAIN:
+				full++
 				cpu.Pause(fullPause)
 			case err != nil && err != unix.EINTR:
 				failure = err
@@ -37,5 +39,5 @@ func pollWrite(c *net.TCPConn, b []byte, cancelled *atomic.Bool) (n int, err err
 		}
 		return true
 	})
-	return n, errors.Join(err, failure)
+	return n, full, errors.Join(err, failure)
 }
