@@ -58,7 +58,15 @@ func changesPart(old, new Loaded) part {
 	}
 	p.Blocks = append(p.Blocks, block{Lines: comparisonRemarks(c)}, block{Table: changesTable(c)})
 	p.show(forestExhibit(c))
-	p.show(changedExhibits(c, old, new)...)
+	p.fold("The trials of what changed", changedExhibits(c, old, new))
+	for _, only := range []struct {
+		title string
+		names []string
+	}{{"All that only the old has", c.Missing}, {"All that only the new has", c.Added}} {
+		if len(only.names) > fewMost {
+			p.Blocks = append(p.Blocks, block{Folded: &folded{only.title, []block{{Lines: only.names}}}})
+		}
+	}
 	return p
 }
 
@@ -73,12 +81,21 @@ func comparisonRemarks(c record.Comparison) []string {
 		lines = append(lines, "The hardware differs, so that only multiples of floors were compared: "+a)
 	}
 	if len(c.Missing) > 0 {
-		lines = append(lines, "Only in the old: "+strings.Join(c.Missing, ", "))
+		lines = append(lines, "Only in the old: "+few(c.Missing))
 	}
 	if len(c.Added) > 0 {
-		lines = append(lines, "Only in the new: "+strings.Join(c.Added, ", "))
+		lines = append(lines, "Only in the new: "+few(c.Added))
 	}
 	return append(lines, c.Warnings...)
+}
+
+const fewMost = 4 // names that are listed before the rest is only counted
+
+func few(names []string) string {
+	if len(names) <= fewMost {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:fewMost-1], ", "), len(names)-fewMost+1)
 }
 
 // byWeight is the changes of c with those for the worse first, then those for

@@ -80,6 +80,17 @@ func (p *part) show(all ...exhibit) {
 	}
 }
 
+// fold adds exhibits that are shown on demand.
+func (p *part) fold(summary string, all []exhibit) {
+	var blocks []block
+	for _, e := range all {
+		blocks = append(blocks, e.blocks()...)
+	}
+	if len(blocks) > 0 {
+		p.Blocks = append(p.Blocks, block{Folded: &folded{summary, blocks}})
+	}
+}
+
 // sentence is text as one: a capital first, a full stop last.
 func sentence(text string) string {
 	if text == "" {

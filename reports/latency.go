@@ -1,8 +1,10 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,9 +15,13 @@ import (
 
 // rowExhibits is what only some rows have: percentiles, time, spans, loads.
 func rowExhibits(row record.Row) (all []exhibit) {
-	if len(row.Distributions) > 0 {
-		all = append(all, exhibit{name: row.Name() + ".percentiles", draw: func() (*chart.Figure, error) { return percentilePlot(row) }, numbers: percentileTable(row),
+	if whole, legs := wholeAndLegs(row); len(whole) > 0 {
+		all = append(all, exhibit{name: row.Name() + ".percentiles", draw: func() (*chart.Figure, error) { return percentilePlot(row, whole, levels(row)) }, numbers: percentileTable(row, whole),
 			reading: "Latency by percentile, all valid trials together, on an axis of nines. The curve ends where there are too few events to bear out more."})
+		if len(legs) > 0 {
+			all = append(all, exhibit{name: row.Name() + ".legs", draw: func() (*chart.Figure, error) { return percentilePlot(row, legs, nil) }, numbers: percentileTable(row, legs),
+				reading: "The legs of the way by percentile. Event by event they sum to the whole; their percentiles do not, for one event is late here and another there."})
+		}
 	}
 	if len(row.Intervals) > 0 {
 		all = append(all, exhibit{name: row.Name() + ".over-time", draw: func() (*chart.Figure, error) { return overTimePlot(row) }, numbers: intervalTable(row),
@@ -31,6 +37,20 @@ func rowExhibits(row record.Row) (all []exhibit) {
 	return all
 }
 
+// wholeAndLegs is the distributions of row: that of the whole way and what is
+// told of it besides, as of its undisturbed events, whose names start like it;
+// and those of parts of the way.
+func wholeAndLegs(row record.Row) (whole, legs []record.Distribution) {
+	for _, d := range row.Distributions {
+		if strings.HasPrefix(d.Name, row.Distributions[0].Name) {
+			whole = append(whole, d)
+		} else {
+			legs = append(legs, d)
+		}
+	}
+	return whole, legs
+}
+
 // kindOfEvent says in words which event a waterfall is of.
 func kindOfEvent(w record.Waterfall) string {
 	if w.Name == "typical" {
@@ -43,39 +63,38 @@ func kindOfEvent(w record.Waterfall) string {
 // distance to 100 % halves. At 640 points of width more would not be seen.
 const curveTicks = 16
 
-// percentilePlot draws the distributions of row with its targets and its floor.
-func percentilePlot(row record.Row) (*chart.Figure, error) {
+// percentilePlot draws distributions of row with levels across.
+func percentilePlot(row record.Row, distributions []record.Distribution, levels []chart.Level) (*chart.Figure, error) {
 	var series []chart.Series
-	for i, d := range row.Distributions {
-		if i == chart.SeriesMax {
-			break
-		}
+	for _, d := range distributions {
 		s, err := curve(d)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", row.Name(), err)
 		}
 		series = append(series, s)
 	}
-	return chart.Percentiles(row.Name(), about(row), series, levels(row))
+	return chart.Percentiles(row.Name(), about(distributions), series, levels)
 }
 
 // curve is d as far as its samples bear it out: beyond that it would show the
-// maximum under other names.
+// maximum under other names. The percentiles that are printed are on it.
 func curve(d record.Distribution) (chart.Series, error) {
 	s := chart.Series{Name: fmt.Sprintf("%s (%s samples)", d.Name, judge.Grouped(d.Count))}
 	hist, err := Histogram(d)
 	if err != nil {
 		return s, err
 	}
+	for _, p := range d.Percentiles {
+		s.Marks = append(s.Marks, chart.Point{X: p.Percent, Y: float64(p.Ns)})
+	}
+	s.Points = slices.Clone(s.Marks)
 	for _, b := range hist.CumulativeDistributionWithTicks(curveTicks) {
 		if b.Quantile >= 100 || judge.SamplesFor(b.Quantile) > d.Count {
 			break
 		}
 		s.Points = append(s.Points, chart.Point{X: b.Quantile, Y: float64(b.ValueAt)})
 	}
-	for _, p := range d.Percentiles {
-		s.Marks = append(s.Marks, chart.Point{X: p.Percent, Y: float64(p.Ns)})
-	}
+	slices.SortStableFunc(s.Points, func(a, b chart.Point) int { return cmp.Or(cmp.Compare(a.X, b.X), cmp.Compare(a.Y, b.Y)) })
 	return s, nil
 }
 
@@ -95,9 +114,9 @@ func levels(row record.Row) []chart.Level {
 }
 
 // about tells the plot in words.
-func about(row record.Row) string {
+func about(distributions []record.Distribution) string {
 	var parts []string
-	for _, d := range row.Distributions {
+	for _, d := range distributions {
 		text := d.Name + ":"
 		for _, p := range d.Percentiles {
 			text += fmt.Sprintf(" p%v %s,", p.Percent, figure(float64(p.Ns), "ns"))
@@ -107,13 +126,13 @@ func about(row record.Row) string {
 	return "Latency over percentile. " + strings.Join(parts, ". ") + "."
 }
 
-func percentileTable(row record.Row) *table {
+func percentileTable(row record.Row, distributions []record.Distribution) *table {
 	t := &table{Caption: "Percentiles of " + row.Name(), Head: heads("distribution", "#samples", "#mean")}
 	for _, p := range judge.Ladder {
 		t.Head = append(t.Head, column{fmt.Sprintf("p%v", p), true})
 	}
 	t.Head = append(t.Head, column{"max", true})
-	for _, d := range row.Distributions {
+	for _, d := range distributions {
 		cells := []cell{{Text: d.Name}, number(judge.Grouped(d.Count), float64(d.Count)), number(figure(d.Mean, "ns"), d.Mean)}
 		for _, p := range judge.Ladder {
 			c := cell{Text: "N/A", Class: "mute"} // too few samples

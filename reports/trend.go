@@ -16,13 +16,7 @@ func trendPart(runs []Loaded) part {
 	p := part{ID: "trends", Title: "Over " + plural(len(runs), "run"), Lead: "Medians with their 95 % intervals, by when the runs were. Runs of other hardware than the newest are left out."}
 	judged, others := trendExhibits(runs)
 	p.show(judged...)
-	var rest []block
-	for _, e := range others {
-		rest = append(rest, e.blocks()...)
-	}
-	if len(rest) > 0 {
-		p.Blocks = append(p.Blocks, block{Folded: &folded{"Figures without a target", rest}})
-	}
+	p.fold("Figures without a target", others)
 	return p
 }
 

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,10 +77,17 @@ func verdictCells(row record.Row, j record.Judgement, n *notes) []cell {
 
 // verdictExhibits shows how far within its bound or beyond it every target lies.
 func verdictExhibits(run record.Run) []exhibit {
+	held := map[string][]record.Row{} // rows by target
+	for _, row := range run.Rows {
+		for _, j := range row.Judgements {
+			held[j.Target] = append(held[j.Target], row)
+		}
+	}
 	var ratios []chart.Ratio
 	for _, row := range run.Rows {
 		for _, j := range row.Judgements {
-			if r := overBound(row, j); r.At > 0 {
+			if r := overBound(j); r.At > 0 {
+				r.Name = strings.TrimSpace(j.Target + " " + apart(row, held[j.Target]))
 				ratios = append(ratios, r)
 			}
 		}
@@ -89,13 +97,24 @@ func verdictExhibits(run record.Run) []exhibit {
 	}
 	return []exhibit{{name: "verdicts", reading: "Every target at a glance: what was measured over its bound, with the 95 % interval; for a rate, the bound over what was measured. Left of the line is within the bound.",
 		draw: func() (*chart.Figure, error) {
-			return chart.Forest("measured over bound", tally(run), "measured over bound", ratios, [chart.Outcomes]string{"PASS", "FAIL", "INCONCLUSIVE"})
+			return chart.Forest("every target", tally(run), "measured over bound", ratios, [chart.Outcomes]string{"PASS", "FAIL", "INCONCLUSIVE"})
 		}}}
 }
 
+// apart is the parameters of row by which it differs from any of rows.
+func apart(row record.Row, rows []record.Row) string {
+	var own []string
+	for _, p := range row.Params {
+		if slices.ContainsFunc(rows, func(r record.Row) bool { return !slices.Contains(r.Params, p) }) {
+			own = append(own, p.Key+"="+p.Value)
+		}
+	}
+	return strings.Join(own, " ")
+}
+
 // overBound is a judgement as a multiple of its bound, so that less is better.
-func overBound(row record.Row, j record.Judgement) chart.Ratio {
-	r := chart.Ratio{Name: strings.TrimSpace(j.Target + " " + params(row)), Outcome: chart.Unsure}
+func overBound(j record.Judgement) chart.Ratio {
+	r := chart.Ratio{Outcome: chart.Unsure}
 	switch j.Verdict {
 	case record.Pass:
 		r.Outcome = chart.Good

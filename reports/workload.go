@@ -27,16 +27,14 @@ func workloadPart(run record.Run, workload string) part {
 	figures := &table{Caption: "Figures of " + workload, Head: heads("row", "unit", "#median", "#95 % interval", "#trials", "#floor", "#x-floor", "remarks")}
 	noise := &table{Caption: "Noise around the trials of " + workload, Head: heads("row", "what", "#median", "#most")}
 	var reasons notes
-	var trials []block
+	var trials []exhibit
 	for i, row := range run.Rows {
 		if row.Workload != workload {
 			continue
 		}
 		figures.Rows = append(figures.Rows, figureRows(row, &reasons)...)
 		noise.Rows = append(noise.Rows, noiseRows(row)...)
-		for _, e := range trialsExhibits(row) {
-			trials = append(trials, e.blocks()...)
-		}
+		trials = append(trials, trialsExhibits(row)...)
 		if shown := rowExhibits(row); len(shown) > 0 {
 			s := part{ID: fmt.Sprintf("row-%d", i), Title: row.Name(), Short: shortName(row)}
 			s.show(shown...)
@@ -47,9 +45,7 @@ func workloadPart(run record.Run, workload string) part {
 	if t := profileTable(run, workload); len(t.Rows) > 0 {
 		p.Blocks = append(p.Blocks, block{Folded: &folded{"Where the CPU time of " + workload + " went", []block{{Lines: []string{profileReading}}, {Table: t}}}})
 	}
-	if len(trials) > 0 {
-		p.Blocks = append(p.Blocks, block{Folded: &folded{"How the trials of " + workload + " lie", trials}})
-	}
+	p.fold("How the trials of "+workload+" lie", trials)
 	if len(noise.Rows) > 0 {
 		p.Blocks = append(p.Blocks, block{Folded: &folded{"What the kernel and the runtime did while they ran", []block{{Table: noise}}}})
 	}

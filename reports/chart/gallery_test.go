@@ -76,6 +76,8 @@ func gallery(t *testing.T) map[string]*Figure {
 	add("forest", f, err)
 	f, err = Trials("spsc ns/op", "about", []Group{{"old", normals(r, 10, 5.2)}, {"new", normals(r, 20, 5.3)}}, Duration)
 	add("trials", f, err)
+	f, err = Trials("a narrow and a wide one", "about", []Group{{"old", normals(r, 10, 5.2)}, {"new", []float64{10, 900, 2000, 50_000}}, {"none", nil}, {"alike", []float64{3, 3, 3}}}, Duration)
+	add("trials-apart", f, err)
 	f, err = Trend("spsc over runs", "about", []Moment{{"03-01 abc", 5.2, 5.1, 5.3}, {"03-02 def", 5.1, 5.05, 5.3}, {"03-03 0123456", 6.4, 6, 7}}, Duration, []Level{{"target <10 ns", 10, TargetLevel}})
 	add("trend", f, err)
 	return all

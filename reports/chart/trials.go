@@ -69,17 +69,25 @@ func (b boxes) Plot(c draw.Canvas, p *plot.Plot) {
 
 const densitySteps = 120 // points of the outline
 
-// density is the outline of a sample's kernel density, its peak at share 1.
+// density is the outline of a sample's kernel density, its peak at share 1. It
+// goes as far as the sample does: over an axis that is much wider, steps would
+// miss the peak.
 func density(sample stats.Sample, p *plot.Plot, x, y func(float64) vg.Length) []vg.Point {
 	if len(sample.Xs) < 2 || sample.StdDev() == 0 {
 		return nil
 	}
+	low, high := sample.Bounds()
+	spare := (high - low) / 2
+	low, high = math.Max(low-spare, p.X.Min), math.Min(high+spare, p.X.Max)
 	kde := stats.KDE{Sample: sample}
 	heights, peak := make([]float64, densitySteps), 0.0
-	at := func(i int) float64 { return p.X.Min + (p.X.Max-p.X.Min)*float64(i)/(densitySteps-1) }
+	at := func(i int) float64 { return low + (high-low)*float64(i)/(densitySteps-1) }
 	for i := range heights {
 		heights[i] = kde.PDF(at(i))
 		peak = math.Max(peak, heights[i])
+	}
+	if !(peak > 0) {
+		return nil
 	}
 	var outline []vg.Point
 	for i, h := range heights {
