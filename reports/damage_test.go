@@ -128,7 +128,7 @@ func TestDamageIsSurvived(t *testing.T) {
 	}
 }
 
-const damagesLeast = 60 // kinds of damage that are tried each time: some seconds
+const damagesLeast = 30 // kinds of damage that are tried each time: some seconds
 
 // soakLength is how long the longer checks go on, as ESC_SOAK says.
 func soakLength(t *testing.T) time.Duration {

@@ -184,7 +184,7 @@ func TestHlog(t *testing.T) {
 		counts[h.Tag()] = append(counts[h.Tag()], h.TotalCount())
 		starts = append(starts, h.StartTimeMs()-run.Started.UnixMilli())
 	}
-	if want := []int64{0, 100, 0}; !slices.Equal(starts, want) {
+	if want := []int64{0, 100, 0, 0}; !slices.Equal(starts, want) {
 		t.Errorf("lines start %d ms after the run, want %d", starts, want)
 	}
 	raw, quiet := row.Distributions[0].Count, row.Distributions[1].Count
@@ -269,8 +269,8 @@ for (let h; (h = reader.nextIntervalHistogram()) != null;) console.log(h.tag, h.
 		t.Fatal(err)
 	}
 	want := "received-stored 200000 " + exact(float64(hist.ValueAtPercentile(50)))
-	if !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 3 {
-		t.Errorf("%q, want three lines with %q", out, want)
+	if !strings.Contains(string(out), want) || strings.Count(string(out), "\n") != 4 {
+		t.Errorf("%q, want four lines with %q", out, want)
 	}
 }
 

@@ -49,7 +49,10 @@ func fitnessTables(f record.Fitness) (speaking, fine *table) {
 }
 
 func factsTable(run record.Run) *table {
-	h, c := run.Host, run.Clock
+	h, c, counters := run.Host, run.Clock, ""
+	if run.Counters != nil {
+		counters = counted(run.Counters)
+	}
 	t := &table{Caption: "The machine and the run", Head: heads("what", "value")}
 	for _, fact := range [][2]string{
 		{"host", h.Name},
@@ -64,6 +67,7 @@ func factsTable(run record.Run) *table {
 		{"seed", fmt.Sprint(run.Seed)},
 		{"time", fmt.Sprintf("%s, %.0f s", run.Started.UTC().Format("2006-01-02 15:04:05 UTC"), run.Ended.Sub(run.Started).Seconds())},
 		{"counter", fmt.Sprintf("%.4f GHz, step %s, read %s, fenced %s", c.Hz/1e9, figure(c.ResolutionNs, "ns"), figure(c.ReadNs, "ns"), figure(c.FencedNs, "ns"))},
+		{"counters", counters},
 		{"ruler", fmt.Sprintf("core %.2f GHz before, %.2f after; drift %+.1f ppm", c.GHzBefore, c.GHzAfter, c.DriftPpm)},
 	} {
 		if fact[1] != "" {

@@ -16,10 +16,10 @@ import (
 // rowExhibits is what only some rows have: percentiles, time, spans, loads.
 func rowExhibits(row record.Row) (all []exhibit) {
 	if whole, legs := wholeAndLegs(row); len(whole) > 0 {
-		all = append(all, exhibit{name: row.Name() + ".percentiles", draw: func() (*chart.Figure, error) { return percentilePlot(row, whole, levels(row)) }, numbers: percentileTable(row, whole),
-			reading: "Latency by percentile, all valid trials together, on an axis of nines. The curve ends where there are too few events to bear out more."})
+		all = append(all, exhibit{name: row.Name() + ".percentiles", draw: func() (*chart.Figure, error) { return percentilePlot(row.Name(), whole, levels(row)) }, numbers: percentileTable(row, whole),
+			reading: "Latency by percentile, all valid trials together, on an axis of nines. The curve ends where there are too few events to bear out more. Undisturbed are the events during which no loop lost time: the engine without its host; shown, never judged."})
 		if len(legs) > 0 {
-			all = append(all, exhibit{name: row.Name() + ".legs", draw: func() (*chart.Figure, error) { return percentilePlot(row, legs, nil) }, numbers: percentileTable(row, legs),
+			all = append(all, exhibit{name: row.Name() + ".legs", draw: func() (*chart.Figure, error) { return percentilePlot("legs of "+row.Name(), legs, nil) }, numbers: percentileTable(row, legs),
 				reading: "The legs of the way by percentile. Event by event they sum to the whole; their percentiles do not, for one event is late here and another there."})
 		}
 	}
@@ -34,15 +34,14 @@ func rowExhibits(row record.Row) (all []exhibit) {
 	if len(row.Loads) > 0 {
 		all = append(all, loadsExhibit(row))
 	}
-	return all
+	return append(all, lostExhibits(row)...)
 }
 
-// wholeAndLegs is the distributions of row: that of the whole way and what is
-// told of it besides, as of its undisturbed events, whose names start like it;
-// and those of parts of the way.
+// wholeAndLegs is the distributions of row: those of the whole way, of all its
+// events and of the undisturbed, and those of parts of the way.
 func wholeAndLegs(row record.Row) (whole, legs []record.Distribution) {
 	for _, d := range row.Distributions {
-		if strings.HasPrefix(d.Name, row.Distributions[0].Name) {
+		if strings.TrimSuffix(d.Name, record.Undisturbed) == row.Distributions[0].Name {
 			whole = append(whole, d)
 		} else {
 			legs = append(legs, d)
@@ -63,17 +62,17 @@ func kindOfEvent(w record.Waterfall) string {
 // distance to 100 % halves. At 640 points of width more would not be seen.
 const curveTicks = 16
 
-// percentilePlot draws distributions of row with levels across.
-func percentilePlot(row record.Row, distributions []record.Distribution, levels []chart.Level) (*chart.Figure, error) {
+// percentilePlot draws distributions with levels across.
+func percentilePlot(title string, distributions []record.Distribution, levels []chart.Level) (*chart.Figure, error) {
 	var series []chart.Series
 	for _, d := range distributions {
 		s, err := curve(d)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", row.Name(), err)
+			return nil, fmt.Errorf("%s: %w", title, err)
 		}
 		series = append(series, s)
 	}
-	return chart.Percentiles(row.Name(), about(distributions), series, levels)
+	return chart.Percentiles(title, about(distributions), series, levels)
 }
 
 // curve is d as far as its samples bear it out: beyond that it would show the

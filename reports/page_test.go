@@ -34,6 +34,16 @@ func richRun() record.Run {
 	row.Intervals = []record.Interval{{Name: "received-stored", Ns: 1e8, Count: 1e4, P50: 240, P99: 900, Max: 60_000, Encoded: row.Distributions[0].Encoded},
 		{Name: "received-stored", StartNs: 1e8, Ns: 1e8, Count: 1e4, P50: 250, P99: 950, Max: 20_000, Encoded: row.Distributions[1].Encoded}}
 	row.Waterfalls = []record.Waterfall{{Name: "typical", Spans: []record.Span{{Stage: "parse", Kind: record.Work, Ns: 25}, {Stage: "lane", Kind: record.Wait, Ns: 90}}}}
+	legs := slices.Clone(row.Distributions[:1])
+	legs[0].Name = "admission"
+	row.Distributions = append(slices.Clone(row.Distributions), legs...)
+	row.Strips = []record.Strip{{Name: "generator", CPU: 0, Ns: 1e9, Count: 1, Lost: 7e6, Gaps: []record.Gap{{At: 5e8, Ns: 7e6, Cause: "another task"}}}}
+	row.Outliers = []record.Outlier{{Trial: 2, At: 5e8, Events: 70, Ns: 7e6, Cause: "generator: another task", Evidence: "a gap of its own"}}
+	row.Blames = []record.Blame{{Cause: "generator: another task", Outliers: 1, Events: 70, Longest: 7e6}}
+	row.Interrupts = []record.Interrupts{{CPU: 0, Name: "virtio0-input", Count: 1234}}
+	row.Steadiness = &record.Steadiness{Unit: "p50-ns", Verdict: "two modes", Unsteady: true}
+	row.Trials = slices.Clone(row.Trials)
+	row.Trials[0].Counters = []record.Counter{{Thread: "engine", Name: "context-switches", Value: 32, Share: 1}}
 	row.Loads = []record.Load{{Offered: 1e6, Achieved: 1e6, P50: 200, P99: 900, Knee: true}, {Offered: 9e6, Achieved: 8e6, P50: 2e5, P99: 9e6, State: "DEGRADED"}, {Invalid: "generator fell behind"}}
 	return run
 }
@@ -49,7 +59,7 @@ func html(t *testing.T, runs ...Loaded) string {
 
 func TestHTMLHasEveryPart(t *testing.T) {
 	text := html(t, Loaded{Name: "a", Run: richRun()})
-	for _, want := range []string{"PASS", "INCONCLUSIVE", "measure on bare metal", "core to core", "random access", "gaps of engine on CPU 1", "over time", "typical event", "latency of pipeline/rate=200000 by rate",
+	for _, want := range []string{"PASS", "INCONCLUSIVE", "measure on bare metal", "core to core", "random access", "legs of pipeline", "a gap of its own", "virtio0-input", "context-switches", "UNSTEADY: two modes", "gaps of generator on CPU 0", "gaps of engine on CPU 1", "over time", "typical event", "latency of pipeline/rate=200000 by rate",
 		`href="profiles/spsc.pprof"`, "flame graph", "DEGRADED", "5 spinning threads", "the generator fell 2.1 ms behind", "this machine has one memory node"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)

@@ -87,7 +87,7 @@ func verdictExhibits(run record.Run) []exhibit {
 	for _, row := range run.Rows {
 		for _, j := range row.Judgements {
 			if r := overBound(j); r.At > 0 {
-				r.Name = strings.TrimSpace(j.Target + " " + apart(row, held[j.Target]))
+				r.Name = strings.TrimSpace(j.Target + " " + differing(row, held[j.Target]))
 				ratios = append(ratios, r)
 			}
 		}
@@ -101,8 +101,8 @@ func verdictExhibits(run record.Run) []exhibit {
 		}}}
 }
 
-// apart is the parameters of row by which it differs from any of rows.
-func apart(row record.Row, rows []record.Row) string {
+// differing is the parameters of row by which it differs from any of rows.
+func differing(row record.Row, rows []record.Row) string {
 	var own []string
 	for _, p := range row.Params {
 		if slices.ContainsFunc(rows, func(r record.Row) bool { return !slices.Contains(r.Params, p) }) {

@@ -38,6 +38,7 @@ func workloadPart(run record.Run, workload string) part {
 		if shown := rowExhibits(row); len(shown) > 0 {
 			s := part{ID: fmt.Sprintf("row-%d", i), Title: row.Name(), Short: shortName(row)}
 			s.show(shown...)
+			s.Blocks = append(s.Blocks, noiseBlocks(row)...)
 			p.Parts = append(p.Parts, s)
 		}
 	}
@@ -115,6 +116,9 @@ func remarks(row record.Row, n *notes) string {
 	if invalid := len(why); invalid > 0 {
 		slices.Sort(why)
 		all = append(all, fmt.Sprintf("%d of %d trials do not count%s", invalid, len(row.Trials), n.mark(slices.Compact(why))))
+	}
+	if s := row.Steadiness; s != nil && s.Unsteady {
+		all = append(all, "UNSTEADY: "+s.Verdict)
 	}
 	return strings.Join(append(all, row.Notes...), "; ")
 }
