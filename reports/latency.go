@@ -171,7 +171,14 @@ func overTimePlot(row record.Row) (*chart.Figure, error) {
 	return chart.OverTime(first+" over time", plural(len(row.Intervals), "interval"), series, levels(row), remarks)
 }
 
+// intervalsMost is how many intervals are told in numbers too; of a longer run
+// they are in its .hlog.
+const intervalsMost = 80
+
 func intervalTable(row record.Row) *table {
+	if len(row.Intervals) > intervalsMost {
+		return nil
+	}
 	t := &table{Caption: "Latency by interval", Head: heads("distribution", "#from", "#for", "#events", "#p50", "#p99", "#max", "pressure")}
 	for _, in := range row.Intervals {
 		t.Rows = append(t.Rows, []cell{{Text: in.Name}, duration(in.StartNs), duration(in.Ns), number(judge.Grouped(in.Count), float64(in.Count)),

@@ -73,6 +73,36 @@ func TestHTMLHasEveryPart(t *testing.T) {
 	}
 }
 
+// The page of a run as long as they get, and of a comparison of two, is under
+// 3 MB.
+func TestHTMLSize(t *testing.T) {
+	run := richRun()
+	rich := run.Rows[2]
+	for i := range 320 {
+		rich.Intervals = append(rich.Intervals, record.Interval{Name: "received-stored", StartNs: int64(2e8 + 1e7*i), Ns: 1e7, Count: 1000, P50: int64(200 + i), P99: int64(900 + i*i), Max: int64(60_000 + i)})
+	}
+	for i := range 1000 {
+		rich.Strips[0].Gaps = append(rich.Strips[0].Gaps, record.Gap{At: int64(i) * 1e6, Ns: int64(1e4 + i*i), Cause: "another task"})
+	}
+	for range 50 {
+		rich.Outliers = append(rich.Outliers, rich.Outliers[0])
+	}
+	for i := range 12 {
+		rich.Params = []record.Param{{Key: "rate", Value: strconv.Itoa(i)}, {Key: "lane", Value: "transactional"}, {Key: "span", Value: "intended-stored"}}
+		run.Rows = append(run.Rows, rich)
+	}
+	for i := range 70 {
+		run.Rows = append(run.Rows, record.Row{Workload: "dedup", Params: []record.Param{{Key: "set", Value: strconv.Itoa(i)}}, Trials: trials(uint64(i), 20, record.Value{Unit: "ns/op", Value: 20}, record.Value{Unit: "ops/s", Value: 5e7})})
+	}
+	for _, runs := range [][]Loaded{{{Name: "a", Run: run}}, {{Name: "a", Run: run}, {Name: "b", Run: slower(run, 2)}}} {
+		if text := html(t, runs...); len(text) > 3<<20 {
+			t.Errorf("%d runs: %d bytes", len(runs), len(text))
+		} else {
+			t.Logf("%d runs: %d bytes", len(runs), len(text))
+		}
+	}
+}
+
 func TestHTMLSaysWhatIsMissing(t *testing.T) {
 	run := sampleRun()
 	run.Partial = true
