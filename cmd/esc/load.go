@@ -26,6 +26,7 @@ type loadFlags struct {
 	rated                bool
 	access               accessFlags
 	replay, times        string // files
+	out                  string
 	json, quiet          bool
 }
 
@@ -75,6 +76,7 @@ was sent until then is printed).`,
 	c.Flags().BoolVar(&s.Access.UDP, "udp", false, "send datagrams to the UDP port that --addr names: some may be lost")
 	f.access.add(c)
 	c.Flags().IntVar(&s.CPU, "cpu", drive.Unpinned, "CPU to pin the sender to; -1 is none")
+	c.Flags().StringVar(&f.out, "out", "", "folder that gets a folder of results with the histograms: those of several hosts esc report merge makes one of")
 	c.Flags().BoolVar(&f.json, "json", false, "print the report as JSON")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "no messages on stderr but errors")
 	c.MarkFlagsMutuallyExclusive("size", "frame")
@@ -149,6 +151,7 @@ func load(c *cobra.Command, f loadFlags) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now().UTC()
 	report, err := drive.Load(c.Context(), spec)
 	if f.times != "" && len(report.Stamps) > 0 {
 		err = errors.Join(err, replace(f.times, func(w io.Writer) error { return drive.WriteStamps(w, report.Stamps) }))
@@ -156,6 +159,15 @@ func load(c *cobra.Command, f loadFlags) error {
 	if report.Sent > 0 || err == nil {
 		if err := printLoad(c.OutOrStdout(), report, f.json); err != nil {
 			return err
+		}
+	}
+	if f.out != "" && report.Sent > 0 {
+		dir, failed := keepLoad(f.out, spec, report, began)
+		if failed != nil {
+			return errors.Join(exit(exitUnmeasured, err), fmt.Errorf("keeping the results: %w", failed))
+		}
+		if !f.quiet {
+			fmt.Fprintf(c.ErrOrStderr(), "results in %s\n", dir)
 		}
 	}
 	switch {

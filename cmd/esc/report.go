@@ -39,12 +39,14 @@ other forms go to stdout.
             for github-action-benchmark, a file for each direction
 
 Exit codes: 0 made, 2 usage, 3 results cannot be read.`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error { return report(c, f, args) },
 	}
 	c.Flags().StringVar(&f.format, "format", "html", "html, text, markdown, json, csv, action-bigger or action-smaller")
 	c.Flags().StringVarP(&f.out, "out", "o", "", "file to write instead")
 	c.Flags().StringVar(&f.plots, "plots", "", "folder that gets every plot besides, as SVG and as PNG")
 	c.Flags().BoolVar(&f.schema, "schema", false, "print the JSON schema of run.json, and nothing else")
+	c.AddCommand(newMergeCommand())
 	return c
 }
 

@@ -42,6 +42,8 @@ type Quantiles struct {
 	P99  int64 `json:"p99_ns,omitempty"`
 	P999 int64 `json:"p99_9_ns,omitempty"`
 	Max  int64 `json:"max_ns"`
+
+	Of *metrics.Snapshot `json:"-"` // the distribution itself
 }
 
 // How many events a percentile needs.
@@ -54,7 +56,7 @@ func newQuantiles(s *metrics.Snapshot) *Quantiles {
 	if s.Count == 0 {
 		return nil
 	}
-	q := &Quantiles{Mean: int64(s.Sum / s.Count), P50: s.Quantile(0.5), Max: s.Max}
+	q := &Quantiles{Of: s, Mean: int64(s.Sum / s.Count), P50: s.Quantile(0.5), Max: s.Max}
 	if s.Count >= leastForP99 {
 		q.P99 = s.Quantile(0.99)
 	}

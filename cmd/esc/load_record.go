@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"eventstreamcore/engine/metrics"
+	"eventstreamcore/probes/topology"
+	"eventstreamcore/reports"
+	"eventstreamcore/reports/judge"
+	"eventstreamcore/reports/record"
+	"eventstreamcore/workloads/drive"
+)
+
+// keepLoad writes what a load did as results below root: its rate, and the
+// distributions of the sender's debt and of the latency until the answers. The
+// host's fitness is not looked into, and so unknown.
+func keepLoad(root string, s drive.Spec, r drive.Report, began time.Time) (dir string, err error) {
+	machine, err := topology.Read(os.DirFS("/"))
+	if err != nil {
+		return "", err
+	}
+	run := record.Run{Schema: record.Schema, Started: began, Ended: time.Now().UTC(), Command: os.Args, Seed: s.Schedule.Seed, Partial: r.Partial, Build: readBuild()}
+	if run.Host, err = readHost(machine); err != nil {
+		return "", err
+	}
+	base := record.Row{Workload: "load", Procs: s.Connections, Params: []record.Param{
+		{Key: "rate", Value: strconv.FormatFloat(s.Schedule.Rate, 'f', -1, 64)}, {Key: "shape", Value: s.Schedule.Shape.String()},
+		{Key: "size", Value: strconv.Itoa(s.Size)}, {Key: "frames", Value: fmt.Sprintf("v%d", s.Version)},
+	}}
+	invalid := ""
+	if !r.KeptUp {
+		invalid = fmt.Sprintf("the sender ended %v behind its schedule", ns(r.LagNs).Round(time.Millisecond))
+	}
+	sent := base
+	sent.Trials = []record.Trial{{N: int64(r.Sent), Invalid: invalid, Values: []record.Value{
+		{Unit: "events/s", Value: r.Rate}, {Unit: "B/s", Value: float64(r.Bytes) / (float64(r.DurationNs) / 1e9)},
+	}}}
+	run.Rows = append(run.Rows, sent)
+	if r.Debt != nil {
+		run.Rows = append(run.Rows, spanOf(base, "intended-sent", r.Debt, invalid))
+	}
+	if r.Answers != nil && r.Answers.Latency != nil {
+		run.Rows = append(run.Rows, spanOf(base, "intended-answered", r.Answers.Latency, invalid))
+	}
+	return reports.Write(root, run)
+}
+
+// spanOf is a row of one distribution.
+func spanOf(base record.Row, name string, q *drive.Quantiles, invalid string) record.Row {
+	base.Params = append(base.Params[:len(base.Params):len(base.Params)], record.Param{Key: "span", Value: name})
+	d := judge.NewDistribution(name, asHdr(q.Of))
+	base.Distributions = []record.Distribution{d}
+	base.Trials = []record.Trial{{N: d.Count, Invalid: invalid, Encoded: d.Encoded, Values: reports.PercentileValues(d)}}
+	return base
+}
+
+// hdrDigits are more than the engine's own buckets resolve, 1.6 %.
+const hdrDigits = 3
+
+// asHdr is a snapshot as an HdrHistogram: each bucket at its upper bound, as
+// Quantile has it.
+func asHdr(s *metrics.Snapshot) *hdrhistogram.Histogram {
+	_, most := metrics.Bounds(metrics.Buckets - 1)
+	hist := hdrhistogram.New(1, most, hdrDigits)
+	for i, n := range s.Counts {
+		if n == 0 {
+			continue
+		}
+		_, high := metrics.Bounds(i)
+		if err := hist.RecordValues(max(min(high, s.Max), 1), int64(n)); err != nil {
+			panic(fmt.Sprintf("esc: %v", err)) // cannot be: it is within the range
+		}
+	}
+	return hist
+}
