@@ -40,6 +40,7 @@ Exit codes: 0 compared, whatever was found (esc gate fails on a regression),
 	c.Flags().StringVar(&f.format, "format", "text", "text, markdown or json")
 	c.Flags().BoolVar(&f.across, "across", false, "compare multiples of floors only, between any two machines")
 	c.Flags().Float64Var(&f.alpha, "alpha", judge.Alpha, "chance of any false alarm over all rows, 0.0001 to 0.5")
+	c.AddCommand(newPairsCommand())
 	return c
 }
 

@@ -143,6 +143,10 @@ func Worsening(c record.Change) float64 {
 	return c.Ratio - 1
 }
 
+// Apart is by how much the two sides of a change differ, as a share, whichever is
+// the larger.
+func Apart(c record.Change) float64 { return max(c.Ratio, 1/c.Ratio) - 1 }
+
 // powerless warns when so many rows have so few trials that even trials wholly
 // apart could not be told from chance.
 func powerless(changes []record.Change, alpha float64) string {

@@ -302,3 +302,13 @@ func TestFamilyIsWhatIsGated(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// Of twenty at 5 %: none in 0.358, one at most in 0.736, two in 0.925, three in
+// 0.984 (tables of the binomial distribution).
+func TestChance(t *testing.T) {
+	for n, want := range map[int]int{0: 0, 1: 0, 20: 3, 100: 9} {
+		if got := Chance(n, 0.05); got != want {
+			t.Errorf("%d: %d, want %d", n, got, want)
+		}
+	}
+}

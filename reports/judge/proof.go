@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"eventstreamcore/reports/record"
@@ -119,4 +120,16 @@ func (b Bank) runs(c Cell) []float64 {
 		}
 	}
 	return nil
+}
+
+// Chance is how many of n comparisons have something to say by chance alone, if
+// each has with probability p: no more than that in 95 of 100.
+func Chance(n int, p float64) (most int) {
+	below := 0.0
+	for k := range n + 1 {
+		if below += choose(n, k) * math.Pow(p, float64(k)) * math.Pow(1-p, float64(n-k)); below >= Confidence {
+			return k
+		}
+	}
+	return n
 }
