@@ -14,21 +14,6 @@ import (
 	"eventstreamcore/engine/store"
 )
 
-// keeper is what the engine asks of its log, beyond what stages do with it.
-type keeper interface {
-	Written() uint64
-	Durable() uint64
-	Full() bool
-	Damage() *store.Damage
-	Close() error
-}
-
-// letterKeeper is the log of dead letters.
-type letterKeeper interface {
-	process.LetterLog
-	Close() error
-}
-
 // open opens the logs.
 func (e *Engine) open() error {
 	log, recovery, err := store.Open(e.cfg.Log)

@@ -95,6 +95,9 @@ func TestDeadLettersAreBounded(t *testing.T) {
 	if s.Captured+s.Uncaptured != sent {
 		t.Fatalf("%d captured, %d not, of %d", s.Captured, s.Uncaptured, sent)
 	}
+	if _, dead := e.Logs(); dead.First < 2 || dead.First > dead.Written || dead.Segments < 1 || dead.Segments > 4 || dead.Free == 0 {
+		t.Errorf("what was let go of is not seen: %+v", dead)
+	}
 	entries, err := os.ReadDir(engine.DeadDir(cfg.Log.Dir))
 	if err != nil {
 		t.Fatal(err)

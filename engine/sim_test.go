@@ -66,6 +66,8 @@ func (l *simLog) Commit() (int, error)  { return 0, nil }
 func (l *simLog) Written() uint64       { return 0 }
 func (l *simLog) Durable() uint64       { return 0 }
 func (l *simLog) Err() error            { return nil }
+func (l *simLog) Gathered() uint64      { return 0 }
+func (l *simLog) Counts() store.Counts  { return store.Counts{} }
 func (l *simLog) Full() bool            { return false }
 func (l *simLog) Damage() *store.Damage { return nil }
 func (l *simLog) Close() error          { return nil }

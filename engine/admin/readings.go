@@ -47,6 +47,7 @@ func (s *Server) read(to func(metrics.Reading)) {
 	emit, now := sink(to), s.sample()
 	s.readOriginals(emit, now)
 	s.readFlow(emit, now)
+	s.readLogs(emit)
 	s.readClients(emit)
 	s.readDatagrams(emit)
 	s.readFiles(emit)
@@ -83,9 +84,6 @@ func (s *Server) readFlow(emit sink, now sample) {
 	emit.count("esc_events_created_total", "Events that the engine made: results of windows.", float64(stats.Created))
 	emit.count("esc_received_bytes_total", "Bytes of the frames taken in.", float64(stats.Bytes))
 	emit.level("esc_events_in_flight", "Events taken in or made that have not met their fate.", float64(stats.InFlight()))
-	const reached = "The last sequence handed to the kernel (written) and known to be on the disk (durable)."
-	emit.level("esc_log_sequence", reached, float64(stats.Written), "reached", "written")
-	emit.level("esc_log_sequence", reached, float64(stats.Durable), "reached", "durable")
 	damaged := 0.0
 	if stats.Damaged {
 		damaged = 1
@@ -101,6 +99,25 @@ func (s *Server) readFlow(emit sink, now sample) {
 	emit.count("esc_window_events_valueless_total", "Batch events in windows whose value field held no number.", float64(stats.Valueless))
 	emit.level("esc_dedup_held_seconds", "How long ids are really remembered.", stats.DedupHeld.Seconds())
 	emit.count("esc_handler_errors_total", "Errors of handlers on lanes that do not retry.", float64(stats.Alerted))
+}
+
+func (s *Server) readLogs(emit sink) {
+	events, dead := s.engine.Logs()
+	for name, l := range map[string]engine.LogState{"events": events, "dead": dead} {
+		const reached = "The last sequence in the log's memory (appended), handed to the kernel (written) and known to be on the disk (durable)."
+		emit.level("esc_log_sequence", reached, float64(l.Appended), "log", name, "reached", "appended")
+		emit.level("esc_log_sequence", reached, float64(l.Written), "log", name, "reached", "written")
+		emit.level("esc_log_sequence", reached, float64(l.Durable), "log", name, "reached", "durable")
+		emit.count("esc_log_groups_total", "Groups written.", float64(l.Groups), "log", name)
+		emit.count("esc_log_written_bytes_total", "Bytes of the groups written.", float64(l.Bytes), "log", name)
+		emit.count("esc_log_syncs_total", "Times that the log was synced.", float64(l.Syncs), "log", name)
+		emit.level("esc_log_segments", "Segments in the log's folder.", float64(l.Segments), "log", name)
+		emit.count("esc_log_rotated_total", "Records let go of with the oldest segments, since the log was begun.", float64(max(l.First, 1)-1), "log", name)
+		emit.level("esc_log_disk_free_bytes", "Bytes that the file system of the log has left.", float64(l.Free), "log", name)
+		emit.level("esc_log_disk_size_bytes", "Bytes of the file system of the log.", float64(l.Size), "log", name)
+		emit.level("esc_log_full", "1 while the log waits for room on its disk.", truth(l.Full), "log", name)
+		emit.level("esc_log_failed", "1 once the log takes nothing more.", truth(l.Err != nil), "log", name)
+	}
 }
 
 func (s *Server) readClients(emit sink) {

@@ -38,7 +38,9 @@ func TestScrapeHasTheOriginalsNames(t *testing.T) {
 		"latency_ns_realtime": dto.MetricType_HISTOGRAM, "latency_ns_transactional": dto.MetricType_HISTOGRAM, "latency_ns_batch": dto.MetricType_HISTOGRAM,
 		"esc_events_settled_total": dto.MetricType_COUNTER, "events_dropped_total": dto.MetricType_COUNTER, "dedup_hits": dto.MetricType_COUNTER,
 		"backpressure_drops": dto.MetricType_COUNTER, "esc_events_dropped_total": dto.MetricType_COUNTER, "esc_dedup_held_seconds": dto.MetricType_GAUGE, "esc_latency_seconds": dto.MetricType_HISTOGRAM, "esc_pipeline_state": dto.MetricType_GAUGE,
-		"esc_thread_cpu_seconds_total": dto.MetricType_COUNTER, "esc_ready": dto.MetricType_GAUGE, "esc_build_info": dto.MetricType_GAUGE,
+		"esc_thread_cpu_seconds_total": dto.MetricType_COUNTER, "esc_ready": dto.MetricType_GAUGE,
+		"esc_log_sequence": dto.MetricType_GAUGE, "esc_log_syncs_total": dto.MetricType_COUNTER, "esc_log_written_bytes_total": dto.MetricType_COUNTER,
+		"esc_log_segments": dto.MetricType_GAUGE, "esc_log_rotated_total": dto.MetricType_COUNTER, "esc_log_disk_free_bytes": dto.MetricType_GAUGE, "esc_build_info": dto.MetricType_GAUGE,
 		"process_resident_memory_bytes": dto.MetricType_GAUGE, "go_goroutines": dto.MetricType_GAUGE,
 	} {
 		family, ok := got[name]

@@ -167,3 +167,13 @@ func noDirect(err error) bool { return errors.Is(err, unix.EINVAL) }
 
 // noSpace reports whether err says that the disk or the quota is full.
 func noSpace(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
+// space is what the file system of the folder has left for who is not root, and
+// its size, in bytes.
+func space(path string) (free, size uint64, err error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return 0, 0, fmt.Errorf("statfs %s: %w", path, err)
+	}
+	return s.Bavail * uint64(s.Bsize), s.Blocks * uint64(s.Bsize), nil
+}

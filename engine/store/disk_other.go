@@ -17,3 +17,5 @@ func openFolder(path string, _ bool) (disk, error) {
 func noSpace(error) bool { return false }
 
 func noDirect(error) bool { return false }
+
+func space(string) (free, size uint64, err error) { return 0, 0, cpu.ErrUnsupported }
