@@ -78,7 +78,7 @@ const (
 	// GapNs is how far apart two looks at the clock must be for a gap.
 	GapNs      = 1000
 	gapsKept   = 1 << 16 // a CPU; further ones are counted, not listed
-	worstKept  = 16
+	worstKept  = 64
 	neighbours = 5
 	tickNs     = 10_000_000 // of /proc/stat: USER_HZ is 100 on every Linux
 )

@@ -73,10 +73,11 @@ const (
 
 // advised maps n bytes aligned to a huge page and asks for pages of one kind.
 func advised(n, advice int) (bytes []byte, release func() error, err error) {
-	all, release, err := mapBytes(n + hugeBytes)
+	all, err := unix.Mmap(-1, 0, n+hugeBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, os.NewSyscallError("mmap", err)
 	}
+	release = func() error { return unix.Munmap(all) }
 	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(all))) % hugeBytes
 	bytes = all[skip:][:n]
 	if err := unix.Madvise(bytes, advice); err != nil {

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -20,22 +21,14 @@ type pages struct {
 // newPages takes n bytes, zeroed and touched. On a node other than anyNode every
 // page is bound to it and read back; a page elsewhere is an error.
 func newPages(n, node int) (*pages, error) {
-	bytes, release, err := mapBytes(n)
+	r, err := memory.NewRegion(n, node)
 	if err != nil {
-		return nil, fmt.Errorf("taking %d bytes of memory: %w", n, err)
+		return nil, err
 	}
-	p := &pages{bytes: bytes, release: release}
+	p := &pages{bytes: r.Bytes, release: r.Close}
 	if node != anyNode {
-		if err := memory.Bind(bytes, node); err != nil {
-			p.release()
-			return nil, fmt.Errorf("binding %d bytes to node %d (not among the allowed nodes?): %w", n, node, err)
-		}
-	}
-	clear(bytes)
-	if node != anyNode {
-		if err := verifyNode(bytes, node); err != nil {
-			p.release()
-			return nil, err
+		if err := verifyNode(r.Bytes, node); err != nil {
+			return nil, errors.Join(err, r.Close())
 		}
 	}
 	return p, nil

@@ -43,6 +43,11 @@ func (b *Bench) Hardware(t *topology.Topology, root fs.FS, e Effort, stopped fun
 	for _, part := range []func() error{
 		func() error { return b.transfers(&h, t, e) },
 		func() error { return b.nodes(&h, t, e) },
+		func() (err error) {
+			matrices, err := b.HandOvers(t, handedAll, stopped)
+			h.Matrices = append(h.Matrices, matrices...)
+			return err
+		},
 		func() error { return b.caches(&h, t, e) },
 		func() error { return b.gaps(&h, root, e) },
 	} {

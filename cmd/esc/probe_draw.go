@@ -19,12 +19,13 @@ import (
 
 // Sizes of the drawing, in points.
 const (
-	cellWide  = 34
-	cellHigh  = 18
-	gapWide   = 6
-	titleHigh = 16
-	pageWide  = 720
-	drawnMax  = 1024 // CPUs drawn one by one; of larger machines each cache says how many it has
+	cellWide   = 34
+	cellHigh   = 18
+	gapWide    = 6
+	titleHigh  = 16
+	pageWide   = 720
+	legendWide = 520
+	drawnMax   = 1024 // CPUs drawn one by one; of larger machines each cache says how many it has
 )
 
 // Colours of a CPU.
@@ -50,6 +51,7 @@ type box struct {
 func drawTopology(w io.Writer, t *topology.Topology) error {
 	root := machineBox(t)
 	root.measure(pageWide)
+	root.wide = max(root.wide, legendWide)
 	canvas := vgsvg.New(root.wide, root.high+titleHigh)
 	c := draw.New(canvas)
 	style := draw.TextStyle{Color: color.Black, Font: font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, 9), Handler: plot.DefaultTextHandler}

@@ -52,6 +52,9 @@ func writeSurvey(dir string, v probes.Survey) error {
 	if len(v.Jitter) > 0 {
 		files["jitter.csv"] = func(w io.Writer) error { return jitterCSV(w, v) }
 	}
+	if gaps := gapSeries(v); len(gaps) > 0 {
+		files["jitter.svg"] = func(w io.Writer) error { return drawJitter(w, gaps) }
+	}
 	for name, write := range files {
 		if err := writeFile(filepath.Join(dir, name), write); err != nil {
 			return err
@@ -139,6 +142,34 @@ func drawTransfers(w io.Writer, x probes.Transfers) error {
 	}
 	grid.Rows, grid.Columns = names, names
 	figure, err := chart.Heat("Core to core", "What a cache line costs one way between two CPUs, half a round trip.", grid)
+	if err != nil {
+		return err
+	}
+	return figure.SVG(w)
+}
+
+// gapSeries is the longest gaps of each CPU over time, with the runtime's
+// pre-emption and without, as many as one figure holds.
+func gapSeries(v probes.Survey) (series []chart.Series) {
+	for _, side := range []struct {
+		name string
+		list []probes.Jitter
+	}{{"as Go runs", v.Jitter}, {"no pre-emption", v.Calm}} {
+		for _, j := range side.list[:min(len(side.list), seriesDrawn/2)] {
+			s := chart.Series{Name: fmt.Sprintf("CPU %d, %s", j.CPU, side.name)}
+			for _, g := range j.Worst {
+				s.Points = append(s.Points, chart.Point{X: float64(g.AtNs), Y: float64(g.Ns)})
+			}
+			if len(s.Points) > 0 {
+				series = append(series, s)
+			}
+		}
+	}
+	return series
+}
+
+func drawJitter(w io.Writer, gaps []chart.Series) error {
+	figure, err := chart.Strip("Jitter", "The longest gaps of a spinning thread, over the time it spun.", gaps)
 	if err != nil {
 		return err
 	}

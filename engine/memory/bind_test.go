@@ -65,3 +65,28 @@ func TestPoolOnANode(t *testing.T) {
 		t.Errorf("a pool bound to node 0 is found on (node: pages) %v, want %d on node 0", found, classes.Bytes()/pageSize)
 	}
 }
+
+// TestRegionIsZeroedAndGoes: as long as asked for, whatever the page, and
+// refused on a node that is not there.
+func TestRegionIsZeroedAndGoes(t *testing.T) {
+	for _, size := range []int{1, 64, 4096, 100_000} {
+		r, err := NewRegion(size, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Bytes) != size || len(r.Refs()) != size/8 || len(r.Words()) != size/8 {
+			t.Errorf("%d bytes: %d, %d slots, %d words", size, len(r.Bytes), len(r.Refs()), len(r.Words()))
+		}
+		for i, b := range r.Bytes {
+			if b != 0 {
+				t.Fatalf("byte %d of %d is %d", i, size, b)
+			}
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := NewRegion(4096, 1000); err == nil {
+		t.Error("a region on node 1000")
+	}
+}
