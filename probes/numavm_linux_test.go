@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	}
 	others, _ := filepath.Glob("/*.test")
 	for _, binary := range others {
-		c := exec.Command(binary, "-test.v", "-test.timeout=60s", "-test.run="+os.Getenv("ESC_NUMA_OTHERS"))
+		c := exec.Command(binary, "-test.v", "-test.timeout=120s", "-test.run="+os.Getenv("ESC_NUMA_OTHERS"))
 		c.Dir, c.Stdout, c.Stderr = "/", os.Stdout, os.Stdout
 		if err := c.Run(); err != nil {
 			fmt.Println(binary, err)
