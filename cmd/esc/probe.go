@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -204,6 +205,11 @@ func (f probeFlags) session(c *cobra.Command) (*probes.Session, error) {
 	if dir == "" {
 		dir = "."
 	}
+	for name, file := range map[string]string{"--dir": filepath.Join(dir, "x"), "--csv": f.csv, "--svg": f.svg} {
+		if err := folderOf(file); err != nil {
+			return nil, usage("%s: %v", name, err)
+		}
+	}
 	s := &probes.Session{Clock: clock, Root: root, Topology: t, CPUs: cpus, Dir: dir, Full: f.full, Jitter: f.duration}
 	if !f.quiet {
 		s.Progress = progressTo(c.ErrOrStderr())
@@ -228,6 +234,9 @@ func progressTo(w io.Writer) func(part string, done, of int) {
 }
 
 func probeTopology(c *cobra.Command, f probeFlags) error {
+	if f.cpus != "" {
+		return usage("--cpus %s: the topology is of all CPUs", f.cpus)
+	}
 	_, t, err := f.readMachine()
 	if err != nil {
 		return err

@@ -16,6 +16,19 @@ import (
 	"eventstreamcore/reports/chart"
 )
 
+// folderOf wants the folder of a file to be there: to find out after a measurement
+// that it is not costs the measurement.
+func folderOf(file string) error {
+	if file == "" {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(file))
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is no folder", filepath.Dir(file))
+	}
+	return err
+}
+
 // writeFile makes one file; its errors name it.
 func writeFile(name string, write func(io.Writer) error) error {
 	file, err := os.Create(name)
