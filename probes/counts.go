@@ -8,11 +8,24 @@ import "io/fs"
 type Counts struct {
 	cpus  []int
 	tally tally
+	quota *int64 // times that a cgroup of this process was throttled
 }
 
 // ReadCounts reads the counters of the CPUs given below root, os.DirFS("/") for
 // this machine. It takes about a millisecond: never during a measurement.
-func ReadCounts(root fs.FS, cpus []int) Counts { return Counts{cpus, readTally(root, cpus)} }
+func ReadCounts(root fs.FS, cpus []int) Counts {
+	return Counts{cpus, readTally(root, cpus), machine{root: root}.throttlings()}
+}
+
+// QuotaSince is how often a cgroup above this process was throttled meanwhile;
+// nil where none counts it.
+func (c Counts) QuotaSince(before Counts) *int64 {
+	if c.quota == nil || before.quota == nil {
+		return nil
+	}
+	n := *c.quota - *before.quota
+	return &n
+}
 
 // Disturbance is what one CPU was disturbed by between two readings. A nil is
 // what this kernel does not count.

@@ -38,6 +38,26 @@ func (m machine) cgroups(controller string) (dirs []string) {
 	return dirs
 }
 
+// throttlings is how often the cgroups above this process were throttled, by
+// cpu.max, in all; nil where none counts it.
+func (m machine) throttlings() (sum *int64) {
+	for _, dir := range append(m.cgroups(""), m.cgroups("cpu")...) {
+		text, err := m.read(dir + "/cpu.stat")
+		if err != nil {
+			continue
+		}
+		_, after, _ := strings.Cut(text, "nr_throttled ")
+		number, _, _ := strings.Cut(after, "\n")
+		if n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64); err == nil {
+			if sum == nil {
+				sum = new(int64)
+			}
+			*sum += n
+		}
+	}
+	return sum
+}
+
 // quota is the least number of CPUs that a cgroup above this process grants.
 func (m machine) quota() (cpus float64, source string, limited bool) {
 	for _, dir := range m.cgroups("") {

@@ -113,7 +113,11 @@ func (b *Bench) watch() (w watch) {
 // witness adds to a trial what disturbed it since w.
 func (b *Bench) witness(out *Outcome, w watch) error {
 	out.Noise = append(out.Noise, readNoise().since(w.process)...)
-	values, named := onCPUs(probes.ReadCounts(topology.Root("/"), slices.Compact([]int{b.Hot, b.Peer})).Since(w.counts))
+	after := probes.ReadCounts(topology.Root("/"), slices.Compact([]int{b.Hot, b.Peer}))
+	values, named := onCPUs(after.Since(w.counts))
+	if n := after.QuotaSince(w.counts); n != nil {
+		values = append(values, value("quota-throttled", float64(*n)))
+	}
 	out.Noise, out.interrupts = append(out.Noise, values...), named
 	for i, r := range b.rigs {
 		for len(r.strips) < len(r.loops) {
