@@ -28,10 +28,10 @@ type handOver struct {
 
 var handOvers = []handOver{
 	{"spsc", "one handle from CPU to CPU, in turn, slots of the ring on the memory node", func(b *Bench, at site, n int) (float64, error) {
-		return b.ringAt(at, n, func(r *memory.Region) ring { return queue.NewSPSC(r.Refs(), spscDepth) })
+		return b.ringAt(at, n, func(r *memory.Region) Ring { return queue.NewSPSC(r.Refs(), spscDepth) })
 	}},
 	{"mpsc", "one handle from CPU to CPU, in turn, slots of the ring on the memory node", func(b *Bench, at site, n int) (float64, error) {
-		return b.ringAt(at, n, func(r *memory.Region) ring { return queue.NewMPSC(r.Refs()) })
+		return b.ringAt(at, n, func(r *memory.Region) Ring { return queue.NewMPSC(r.Refs()) })
 	}},
 	{"pool", "one slot taken by the producer's CPU, sent home by the consumer's; the pool on the memory node", (*Bench).poolAt},
 	{"dedup", "one id looked up by the consumer's CPU that the producer's has just inserted; the table on the memory node", (*Bench).dedupAt},
@@ -159,7 +159,7 @@ func overRegion(size, node int, f func(*memory.Region) error) error {
 	return errors.Join(err, onNode(pages, readErr, node), r.Close())
 }
 
-func (b *Bench) ringAt(at site, n int, make func(*memory.Region) ring) (ns float64, err error) {
+func (b *Bench) ringAt(at site, n int, make func(*memory.Region) Ring) (ns float64, err error) {
 	err = overRegion(spscDepth*8, at.memory, func(r *memory.Region) error {
 		out, err := b.cross(make(r), 1, n)
 		if err == nil && out.Invalid != "" {
