@@ -8,6 +8,7 @@ import (
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/store"
@@ -19,9 +20,11 @@ import (
 type controller struct {
 	plane      *control.Plane
 	thresholds control.Thresholds
-	lanes      *[event.Lanes]bus.Lane
+	lanes      []bus.Lane
 	stats      func(*Stats) // received and dropped
-	processors *[event.Lanes]*process.Processor
+	processors *[event.Lanes][]*process.Processor
+	crews      []*duty.Crew
+	helpers    int
 	full       func() bool          // the log has no room on its disk
 	damage     func() *store.Damage // what the log's scrub has found; nil once it was said
 	orders     *bus.Orders
@@ -37,7 +40,8 @@ type controller struct {
 
 func (e *Engine) newController() *controller {
 	return &controller{
-		plane: e.Plane, thresholds: e.cfg.Control, lanes: &e.bus.Routed, stats: e.pressure, processors: &e.processors,
+		plane: e.Plane, thresholds: e.cfg.Control, lanes: e.bus.Routed, stats: e.pressure, processors: &e.processors,
+		crews: e.crews, helpers: len(e.cfg.Plan.Helpers),
 		full: e.log.Full, damage: e.log.Damage, orders: &e.orders, clock: e.cfg.Clock, log: e.cfg.Logger, began: time.Now(), first: cpu.Now(),
 	}
 }
@@ -81,14 +85,31 @@ func (c *controller) sample(now cpu.Ticks) control.Sample {
 		Received: stats.Received,
 		Dropped:  stats.Dropped[wire.ReasonQueueFull],
 	}
-	for i := range c.lanes {
-		s.Depth = max(s.Depth, c.thresholds.Depth(c.lanes[i].Len(), c.lanes[i].Cap()))
-		s.Latency = max(s.Latency, c.processors[i].Meter.Peak())
+	for i := range c.lanes { // a lane is as full as the fullest of its sub-lanes
+		l := &c.lanes[i]
+		s.Depth = max(s.Depth, c.thresholds.Depth(l.Len()*l.Parts, l.Cap()*l.Parts))
+	}
+	for _, sublanes := range c.processors {
+		for _, p := range sublanes {
+			s.Latency = max(s.Latency, p.Meter.Peak())
+		}
 	}
 	if c.full() {
 		s.Depth = fullDisk
 	}
 	return s
+}
+
+// tellWorkers says how many work from now on.
+func (c *controller) tellWorkers(more bool) {
+	switch {
+	case c.helpers > 0 && more:
+		c.log.Info("more workers: helpers take sub-lanes over", "helpers", c.helpers)
+	case c.helpers > 0:
+		c.log.Info("fewer workers: helpers give sub-lanes back", "helpers", c.helpers)
+	case more:
+		c.log.Info("no spare CPU for more workers: each lane keeps the one that the plan gives it")
+	}
 }
 
 // fullDisk is the depth that a log without room counts as: beyond every bound,
@@ -104,8 +125,19 @@ func (c *controller) obey(d control.Decision) {
 		return
 	}
 	c.orders.Give(bus.Order{Least: d.Least, PauseTransactions: d.PauseTransactions})
+	for _, crew := range c.crews {
+		crew.Work(c.members(d))
+	}
 	c.tell(d)
 	c.last = d
+}
+
+// members are how many threads are to drain the divided lanes.
+func (c *controller) members(d control.Decision) int {
+	if d.MoreWorkers {
+		return 1 + c.helpers
+	}
+	return 1
 }
 
 // tell logs a transition with the figures that caused it.
@@ -116,8 +148,8 @@ func (c *controller) tell(d control.Decision) {
 		c.log.Warn("pipeline state", "from", c.last.State.String(), "to", d.State.String(), "by_hand", s.Manual,
 			"depth", f.Depth, "drop_rate", f.DropRate, "received", f.Received, "dropped", f.Dropped)
 	}
-	if d.MoreWorkers && !c.last.MoreWorkers {
-		c.log.Info("no spare CPU for more workers: each lane keeps the one that the plan gives it")
+	if d.MoreWorkers != c.last.MoreWorkers {
+		c.tellWorkers(d.MoreWorkers)
 	}
 	if d.Late && !c.last.Late {
 		c.log.Warn("events are processed late", "worst", time.Duration(s.Figures.LatencyNs), "max", c.thresholds.MaxLatency)

@@ -77,6 +77,9 @@ func (c Config) Validate() error {
 	if c.Drain <= 0 || c.Drain > time.Minute {
 		return fmt.Errorf("drain time: %v must be above 0 and at most 1m", c.Drain)
 	}
+	if k := c.Plan.sublanes(); min(c.Lanes[event.LaneTransactional], c.Lanes[event.LaneBatch]) < bus.DepthMin*k {
+		return fmt.Errorf("lanes: depths %v leave their %d sub-lanes fewer than %d events each: raise them, or divide them less", c.Lanes, k, bus.DepthMin)
+	}
 	return errors.Join(c.Log.Validate(), c.Inputs.validate(), c.Plan.Validate(), c.Pool.Validate(), c.Lanes.Validate(), c.Pressure.validate(), c.Processing.validate())
 }
 
@@ -85,38 +88,40 @@ type Engine struct {
 	Recovery store.Recovery // what New found in the log's folder
 	Plane    *control.Plane // decides what is done about pressure
 
-	cfg        Config
-	arena      *memory.Arena
-	log        keeper
-	bus        *bus.Bus
-	pools      []*memory.Pool
-	intakes    []*ingest.Intake
-	tcp        *ingest.TCP
-	udp        netip.AddrPort // where datagrams are really taken
-	files      []*ingest.File
-	slots      *bus.Slots
-	letters    *bus.DeadLetters
-	chutes     []*bus.Chute
-	deadLog    letterKeeper
-	deadText   io.WriteCloser
-	controller *controller
-	processors [event.Lanes]*process.Processor
-	seen       *process.Seen
-	transact   *process.Transactions
-	passing    [event.Lanes]*process.Passing
-	windows    *process.Aggregator // nil without windows
-	results    *ingest.Publisher   // of windows: the storer's
-	made       *ingest.Intake      // theirs
-	writer     *process.LetterWriter
-	orders     bus.Orders
-	askers     bus.Askers
-	followers  process.Followers
-	storer     *process.Storer
-	workers    map[Stage][]duty.Worker
-	bells      map[Stage]*duty.Bell
-	threads    []*duty.Thread
-	running    chan struct{} // closed when all threads run
-	failed     chan error    // the first failure of the log
+	cfg         Config
+	arena       *memory.Arena
+	log         keeper
+	bus         *bus.Bus
+	pools       []*memory.Pool
+	intakes     []*ingest.Intake
+	tcp         *ingest.TCP
+	udp         netip.AddrPort // where datagrams are really taken
+	files       []*ingest.File
+	slots       *bus.Slots
+	letters     *bus.DeadLetters
+	chutes      []*bus.Chute
+	deadLog     letterKeeper
+	deadText    io.WriteCloser
+	controller  *controller
+	processors  [event.Lanes][]*process.Processor // of their sub-lanes
+	crews       []*duty.Crew                      // of the sub-lanes that helpers may take over
+	helperBells []*duty.Bell
+	seen        *process.Seen
+	transact    []*process.Transactions
+	passing     []*process.Passing
+	windows     *process.Aggregator // nil without windows
+	results     *ingest.Publisher   // of windows: the storer's
+	made        *ingest.Intake      // theirs
+	writer      *process.LetterWriter
+	orders      bus.Orders
+	askers      bus.Askers
+	followers   process.Followers
+	storer      *process.Storer
+	workers     map[Stage][]duty.Worker
+	bells       map[Stage]*duty.Bell
+	threads     []*duty.Thread
+	running     chan struct{} // closed when all threads run
+	failed      chan error    // the first failure of the log
 
 	publishers chan *ingest.Publisher // those not handed out yet
 	publishing sync.Mutex             // around own, which Publish shares among its callers

@@ -77,7 +77,7 @@ func many(n int, e ingest.Event) (all []ingest.Event) {
 
 // 1: cleaning up old ids raced with inserting new ones, which were forgotten.
 func TestFixedCleanupRaceInDedup(t *testing.T) {
-	seen := process.NewSeen(process.DefaultMemory(), cpu.NewClock(1e9), nil)
+	seen := process.NewSeen(process.DefaultMemory(), 1, cpu.NewClock(1e9), nil)
 	stop := make(chan bool)
 	var cleaning sync.WaitGroup
 	cleaning.Go(func() {

@@ -2,8 +2,10 @@ package engine
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/duty"
 )
 
@@ -32,6 +34,16 @@ var optional = []Stage{Commit, Letters}
 type Plan struct {
 	Threads []Thread
 	Node    *int // NUMA node that the events' memory is bound to; nil is the kernel's choice
+
+	// Helpers are threads without stages: under pressure they take over sub-lanes
+	// of TRANSACTIONAL and BATCH, and give them back when it is over. 0 to 15.
+	// Handlers are then called from several threads at once.
+	Helpers []Thread
+	// Sublanes are the parts that each of the two lanes is divided into, by
+	// producer: a power of two up to 16; more than there are helpers, for a helper
+	// takes one at the least, and 0, the default, is twice as many as may drain
+	// them, or 1 where there are none.
+	Sublanes int
 }
 
 // Thread is one thread of a plan. Its stages step in the order given.
@@ -65,6 +77,7 @@ func Split(front, back int, idle duty.Idle) Plan {
 // the store when a commit is one write into the page cache, else on a thread
 // that sleeps while the disk works.
 func (p Plan) complete(blocks bool) Plan {
+	p.Sublanes = p.sublanes()
 	var missing []Stage
 	for _, s := range optional {
 		if !p.holds(s) {
@@ -87,6 +100,16 @@ func (p Plan) complete(blocks bool) Plan {
 	return p
 }
 
+func (p Plan) sublanes() int {
+	switch {
+	case p.Sublanes != 0:
+		return p.Sublanes
+	case len(p.Helpers) == 0:
+		return 1
+	}
+	return min(bus.SublanesMax, 2<<bits.Len(uint(len(p.Helpers))))
+}
+
 func (p Plan) holds(s Stage) bool {
 	return slices.ContainsFunc(p.Threads, func(t Thread) bool { return slices.Contains(t.Stages, s) })
 }
@@ -94,8 +117,14 @@ func (p Plan) holds(s Stage) bool {
 // Validate wants every stage exactly once (the optional ones at most once), and no two
 // pinned threads on one CPU.
 func (p Plan) Validate() error {
+	if k := p.sublanes(); k < 1 || k > bus.SublanesMax || k&(k-1) != 0 || len(p.Helpers) > k-1 {
+		return fmt.Errorf("plan: %d sub-lanes for %d helpers: use a power of two up to %d, and more than there are helpers", k, len(p.Helpers), bus.SublanesMax)
+	}
+	if i := slices.IndexFunc(p.Helpers, func(t Thread) bool { return len(t.Stages) > 0 }); i >= 0 {
+		return fmt.Errorf("plan: helper %s has stages %v: it takes sub-lanes over, and has none of its own", p.Helpers[i].Name, p.Helpers[i].Stages)
+	}
 	placed, pinned := map[Stage]string{}, map[int]string{}
-	for _, t := range p.Threads {
+	for _, t := range slices.Concat(p.Threads, p.Helpers) {
 		if other, taken := pinned[t.CPU]; taken && t.CPU != duty.Unpinned {
 			return fmt.Errorf("plan: threads %s and %s are both pinned to CPU %d: give each its own, or fuse their stages", other, t.Name, t.CPU)
 		}

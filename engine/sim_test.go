@@ -82,7 +82,7 @@ func simConfig() Config {
 	cfg.Pool = memory.Classes{{Size: 256, Count: 300}, {Size: 512, Count: 1}, {Size: 1024, Count: 1}, {Size: 1<<20 + 4<<10, Count: 1}}
 	cfg.Lanes, cfg.Dead.Depth = bus.Depths{64, 64, 64}, 64
 	cfg.Control.MinEvents = 50
-	cfg.Dedup.Bytes = 128 << 10
+	cfg.Dedup.Bytes, cfg.Dedup.Producers = 128<<10, 64
 	cfg.Publishers = 2
 	cfg.Clock = cpu.NewClock(1e9)
 	cfg.Logger = slog.New(slog.DiscardHandler)
@@ -96,6 +96,10 @@ func newSim(seed uint64, plant func(*sim)) (*sim, error) {
 		s.publishers = append(s.publishers, p)
 		return &simLog{} // it publishes when the simulation says so
 	}}
+	if seed%4 < 2 { // lanes in parts, which helpers take over and give back
+		cfg.Plan.Helpers, cfg.Plan.Sublanes = make([]Thread, 1+seed%2), 4
+		cfg.Lanes = bus.Depths{64, 256, 256}
+	}
 	cfg.Windows = process.Windows{Span: 100 * time.Millisecond, Topics: 4, Fold: seed%2 == 0}
 	cfg.Handlers = []process.Handler{{Pattern: "#", Handle: s.handle}}
 	s.Engine = unassembled(cfg)
@@ -111,6 +115,9 @@ func newSim(seed uint64, plant func(*sim)) (*sim, error) {
 	s.sent = make([]uint64, len(s.publishers))
 	for _, stage := range stages {
 		s.workers = append(s.workers, s.Engine.workers[stage]...)
+	}
+	for i := range cfg.Plan.Helpers {
+		s.workers = append(s.workers, s.helper(i)...)
 	}
 	s.weights = make([]int, len(s.workers))
 	s.slotsFree = s.free()
@@ -143,15 +150,22 @@ func (s *sim) run(turns int) string {
 	}
 	s.controller.ended.Store(true)
 	s.windows.Finish()
-	for range 3000 {
+	for round := 0; round < 3000 && !(s.resulted() && s.windows.Finished()); round++ {
 		s.disk.room, s.dead.room = 1000, 1000
 		s.now += 5_000_000
 		for _, w := range s.workers {
 			s.step(w)
 		}
 	}
+	for range 60 { // at rest every state is left again
+		s.now += cpu.Ticks(control.Every)
+		s.step(s.controller)
+	}
 	if s.conserved(); s.fault == "" && s.Stats().InFlight() != 0 {
 		s.complain("%d events never came out", s.Stats().InFlight())
+	}
+	if s.watched.state != control.Healthy {
+		s.complain("%v with nothing to do", s.watched.state)
 	}
 	return s.fault
 }
@@ -322,6 +336,9 @@ func row(figure float64, bounds ...float64) (s control.State) {
 	return s
 }
 
+// batch is a sub-lane of the BATCH lane.
+func (s *sim) batch(i int) *bus.Lane { return &s.bus.Routed[s.bus.At(event.LaneBatch)+i] }
+
 const simTurns = 1500
 
 func simulate(t *testing.T, seed uint64, plant func(*sim)) (fault string, reached [control.States]bool) {
@@ -377,9 +394,14 @@ func TestSimulationFindsPlantedBugs(t *testing.T) {
 			s.slots.Return(refs[:s.bus.Routed[0].PopBatch(refs[:1])])
 		}, "slots are out"},
 		"a lane is turned round": {func(s *sim) {
-			n := s.bus.Routed[event.LaneBatch].PopBatch(refs)
+			n := s.batch(0).PopBatch(refs)
 			slices.Reverse(refs[:n])
-			s.bus.Routed[event.LaneBatch].Hand(refs[:n])
+			s.batch(0).Hand(refs[:n])
+		}, "stored after"},
+		"a producer changes its sub-lane": {func(s *sim) {
+			if s.bus.Sublanes > 1 {
+				s.batch(2).Hand(refs[:s.batch(1).PopBatch(refs[:1])])
+			}
 		}, "stored after"},
 		"CRITICAL is given up on": {func(s *sim) { s.orders.Give(bus.Order{Least: event.Priorities}) }, "given up on"},
 		"a state is skipped": {func(s *sim) {

@@ -55,10 +55,17 @@ func (s Stats) InFlight() uint64 { return s.Received + s.Created - s.Settled() }
 func (e *Engine) Stats() (s Stats) {
 	e.fates(&s) // first: they may then not exceed what came in
 	s.Written, s.Durable, s.Damaged = e.log.Written(), e.log.Durable(), e.log.Damage() != nil
-	for i, p := range e.processors {
-		s.Missed[i], s.Queued[i] = p.Meter.Missed.Load(), p.Meter.Queued.Load()
+	for lane, sublanes := range e.processors {
+		for _, p := range sublanes {
+			s.Missed[lane] += p.Meter.Missed.Load()
+			s.Queued[lane] += p.Meter.Queued.Load()
+		}
 	}
-	s.Retried, s.Crowded, s.DedupHeld = e.transact.Retried.Load(), e.transact.Crowded.Load(), e.seen.Held()
+	for _, t := range e.transact {
+		s.Retried += t.Retried.Load()
+		s.Crowded += t.Crowded.Load()
+	}
+	s.DedupHeld = e.seen.Held()
 	e.arrivals(&s)
 	if w := e.windows; w != nil {
 		s.Missed[event.LaneBatch], s.Queued[event.LaneBatch] = w.Meter.Missed.Load(), w.Meter.Queued.Load() // an aggregate's SLA is to be folded
@@ -86,7 +93,10 @@ func (e *Engine) fates(s *Stats) {
 	for i := range e.storer.Stored {
 		s.Stored += e.storer.Stored[i].Events.Load()
 	}
-	s.Duplicates = e.transact.Duplicates.Load() + e.storer.Duplicates.Load()
+	s.Duplicates = e.storer.Duplicates.Load()
+	for _, t := range e.transact {
+		s.Duplicates += t.Duplicates.Load()
+	}
 	s.Captured, s.Uncaptured = e.writer.Captured.Load(), e.writer.Uncaptured.Load()
 	for _, c := range e.chutes {
 		s.Uncaptured += c.Uncaptured.Load()
@@ -98,16 +108,18 @@ func (e *Engine) fates(s *Stats) {
 		s.Folded = e.windows.Folded.Load()
 	}
 	for _, a := range e.passing {
-		if a != nil {
-			s.Alerted += a.Failed.Load()
-		}
+		s.Alerted += a.Failed.Load()
 	}
 }
 
 // Latency is a lane's time from received to processed, and from received to
 // stored.
 func (e *Engine) Latency(lane event.Lane) (processed, stored *metrics.Snapshot) {
-	return e.processors[lane].Meter.Latency.Snapshot(), e.storer.Stored[lane].Latency.Snapshot()
+	processed = e.processors[lane][0].Meter.Latency.Snapshot()
+	for _, p := range e.processors[lane][1:] {
+		processed.Add(p.Meter.Latency.Snapshot())
+	}
+	return processed, e.storer.Stored[lane].Latency.Snapshot()
 }
 
 // SLAs are the bounds that Stats.Missed counts against.

@@ -59,7 +59,7 @@ func newProcessorBench(clock cpu.Clock, s *stock, lane event.Lane) *processorBen
 	slots := s.slots()
 	letters := &bus.DeadLetters{Lane: &bus.Lane{Queue: queue.NewMPSC(make([]event.Ref, 64)), Bell: new(duty.Bell)}, Slots: slots}
 	p := &processorBench{
-		Processor: process.NewProcessor(lanes, lane, slots, bus.NewChute(letters), clock),
+		Processor: process.NewProcessor(lanes, lane, 0, slots, bus.NewChute(letters), clock),
 		in:        &lanes.Routed[lane], out: &lanes.Processed[lane],
 	}
 	p.in.Bell, p.out.Bell = new(duty.Bell), new(duty.Bell)
@@ -67,7 +67,7 @@ func newProcessorBench(clock cpu.Clock, s *stock, lane event.Lane) *processorBen
 	handlers := []process.Handler{{Pattern: "bench/#", Handle: func(*process.Event) error { handled++; return nil }}}
 	switch lane {
 	case event.LaneTransactional:
-		p.Transact(process.NewSeen(process.DefaultMemory(), clock, nil), handlers)
+		p.Transact(process.NewSeen(process.DefaultMemory(), 1, clock, nil).Part(0), handlers)
 	default:
 		p.Attend(handlers)
 	}

@@ -27,6 +27,8 @@ type settings struct {
 	data, topics string
 	plan         string
 	cpus         []int
+	helpers      int
+	sublanes     int
 	idle         duty.Idle
 	node         *int // of the events' memory; nil is any
 	guard        guard

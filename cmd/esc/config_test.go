@@ -61,15 +61,15 @@ func TestEveryOptionActs(t *testing.T) {
 		"tcp.connections": "7", "tcp.per_address": "7", "tcp.first_frame": "7s", "tcp.completion": "7s", "tcp.silence": "7s",
 		"udp.addr": "127.0.0.1:9", "udp.cap": "LOW", "udp.buffer": "7MiB",
 		"file.path": "f", "file.topic": "", "file.priority": "LOW", "file.follow": "false", "file.at_end": "true",
-		"threads.plan": "split", "threads.cpus": "[1]", "threads.idle": "spin", "threads.node": "0",
+		"threads.plan": "split", "threads.cpus": "[1]", "threads.helpers": "3", "threads.idle": "spin", "threads.node": "0",
 		"log.mode": "os", "log.interval": "7ms", "log.segment": "2MiB", "log.group_events": "7", "log.group_bytes": "8KiB",
 		"log.retain_bytes": "7GiB", "log.retain_age": "7h", "log.check_bytes": "7", "log.direct": "true", "log.scrub_rate": "1MiB",
 		"pool.slots_256b": "7", "pool.slots_2kib": "7", "pool.slots_64kib": "7", "pool.slots_1mib": "7",
-		"lanes.realtime": "128", "lanes.transactional": "128", "lanes.batch": "128",
+		"lanes.realtime": "128", "lanes.transactional": "128", "lanes.batch": "128", "lanes.sublanes": "4",
 		"overflow.realtime": "DROP_NEW", "overflow.transactional": "DROP_OLD", "overflow.batch": "BLOCK_PRODUCER",
 		"control.max_queue_depth": "7", "control.max_drop_rate": "7", "control.max_latency_ms": "7",
 		"control.min_events_for_evaluation": "7", "control.recovery_factor": "0.7",
-		"dead.dir": "dd", "dead.depth": "128", "dead.retain_bytes": "7MiB", "dedup.memory": "1MiB", "dedup.window": "7m",
+		"dead.dir": "dd", "dead.depth": "128", "dead.retain_bytes": "7MiB", "dedup.memory": "1MiB", "dedup.window": "7m", "dedup.producers": "128",
 		"windows.span": "7s", "windows.topics": "7", "windows.fold": "true", "windows.value_field": "v", "windows.time_field": "at",
 		"windows.time_unit": "us", "windows.lateness": "3s", "windows.late": "apart",
 		"alerts.topics": "[a/b, '#']", "alerts.log": "false", "alerts.webhook": "",
@@ -295,7 +295,7 @@ func TestPrintConfig(t *testing.T) {
 // TestFlagsOfServe: what scripts use stays.
 func TestFlagsOfServe(t *testing.T) {
 	var c *cobra.Command = newServeCommand()
-	for _, name := range strings.Fields("data addr plan cpus idle mode segment insecure drain topics config print-config admin admin-token-file") {
+	for _, name := range strings.Fields("data addr plan cpus helpers idle mode segment insecure drain topics config print-config admin admin-token-file") {
 		if c.Flags().Lookup(name) == nil {
 			t.Errorf("no flag --%s", name)
 		}

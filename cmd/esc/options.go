@@ -45,7 +45,8 @@ func (s *settings) options() []option {
 		{key: "drain", flag: "drain", value: span(&e.Drain), usage: "how long to store what was taken in after the signal to stop: above 0 to 1m"},
 	}, s.clientOptions(), s.inputOptions(), []option{
 		{key: "threads.plan", flag: "plan", value: choice(&s.plan, asPlan, same), usage: "fused: all stages on one thread; split: ingest and dispatch on one, the rest on another"},
-		{key: "threads.cpus", flag: "cpus", value: field[[]int]{&s.cpus, asCPUs, cpuList, "cpus"}, usage: "CPUs to pin the plan's threads to, as 1 or 0,1; empty: the kernel places them"},
+		{key: "threads.helpers", flag: "helpers", value: count(&s.helpers), usage: "more threads, which under pressure take over parts of the transactional and batch lanes, and spin while they do: 0 to 15. 0 where no CPU is spare"},
+		{key: "threads.cpus", flag: "cpus", value: field[[]int]{&s.cpus, asCPUs, cpuList, "cpus"}, usage: "CPUs to pin the plan's threads to, then the helpers, as 1 or 0,1; empty: the kernel places them"},
 		{key: "threads.idle", flag: "idle", value: choice(&s.idle, duty.ParseIdle, duty.Idle.String), usage: "when idle: park (no CPU), or spin (lowest latency, a whole CPU for each thread)"},
 		{key: "threads.node", flag: "node", value: field[*int]{&s.node, asNode, nodeName, "node"}, usage: "NUMA node that the events' memory is bound to, as esc plan names it; any: the kernel's choice"},
 
@@ -88,6 +89,7 @@ func (s *settings) pressureOptions() (options []option) {
 	for lane := range event.Lane(event.Lanes) {
 		options = append(options, option{key: "lanes." + lane.String(), value: count(&e.Lanes[lane]), usage: "events in the lane: a power of two from 64 to 16777216"})
 	}
+	options = append(options, option{key: "lanes.sublanes", value: count(&s.sublanes), usage: "parts that the transactional and the batch lane are each divided into, by producer, for helpers to take over: a power of two up to 16, more than there are helpers; 0: 1 without helpers, else twice the threads that may drain them"})
 	for lane := range event.Lane(event.Lanes) {
 		options = append(options, option{key: "overflow." + lane.String(), value: choice(&e.Overflow[lane], bus.ParsePolicy, bus.Policy.String),
 			usage: "what becomes of datagrams and of what is published in the process when the lane is full: BLOCK_PRODUCER, DROP_OLD or DROP_NEW"})
@@ -103,6 +105,7 @@ func (s *settings) pressureOptions() (options []option) {
 		option{key: "dead.depth", value: count(&e.Dead.Depth), usage: "dead letters that may wait to be written: a power of two from 64 to 65536; one more is only counted"},
 		option{key: "dead.retain_bytes", value: size(&e.Dead.RetainBytes), usage: "oldest dead letters go when their log is larger: 2MiB to 1TiB"},
 		option{key: "dedup.memory", value: size(&e.Dedup.Bytes), usage: "memory of transactions' ids, 8 bytes each: a power of two from 128KiB to 64GiB"},
+		option{key: "dedup.producers", value: count(&e.Dedup.Producers), usage: "producers known by how far they have counted, of 440 bytes each, which costs the memory of ids nothing: a power of two from 64 to 1048576"},
 		option{key: "dedup.window", value: span(&e.Dedup.Window), usage: "how long an id is remembered: 1s to 24h"},
 	)
 }
@@ -362,15 +365,27 @@ func cpuList(cpus []int) string {
 
 // threads makes the plan of its name, CPUs and idling.
 func (s *settings) threads() (engine.Plan, error) {
-	cpus := []int{duty.Unpinned, duty.Unpinned}
-	if len(s.cpus) > 0 && len(s.cpus) != plans[s.plan] {
-		return engine.Plan{}, fmt.Errorf("threads.cpus %s: plan %s has %d thread(s): name as many CPUs (--cpus)", cpuList(s.cpus), s.plan, plans[s.plan])
+	if s.helpers < 0 || s.helpers >= bus.SublanesMax {
+		return engine.Plan{}, fmt.Errorf("threads.helpers: %d must be 0 to %d", s.helpers, bus.SublanesMax-1)
+	}
+	threads := plans[s.plan]
+	cpus := slices.Repeat([]int{duty.Unpinned}, threads+s.helpers)
+	if len(s.cpus) > 0 && len(s.cpus) != len(cpus) {
+		plan := s.plan
+		if s.helpers > 0 {
+			plan += fmt.Sprintf(" with %d helper(s)", s.helpers)
+		}
+		return engine.Plan{}, fmt.Errorf("threads.cpus %s: plan %s has %d thread(s): name as many CPUs (--cpus)", cpuList(s.cpus), plan, len(cpus))
 	}
 	copy(cpus, s.cpus)
-	plan := engine.Split(cpus[0], cpus[1], s.idle)
-	if s.plan == "fused" {
-		plan = engine.Fused(cpus[0], s.idle)
+	plan := engine.Fused(cpus[0], s.idle)
+	if s.plan != "fused" {
+		plan = engine.Split(cpus[0], cpus[1], s.idle)
 	}
 	plan.Node = s.node
+	plan.Sublanes = s.sublanes
+	for i, cpu := range cpus[threads:] {
+		plan.Helpers = append(plan.Helpers, engine.Thread{Name: fmt.Sprint("helper-", i+1), CPU: cpu, Idle: duty.Park})
+	}
 	return plan, nil
 }

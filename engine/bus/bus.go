@@ -10,6 +10,7 @@ package bus
 
 import (
 	"fmt"
+	"math/bits"
 
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
@@ -30,6 +31,7 @@ type Lane struct {
 	Queue
 	Bell   *duty.Bell
 	Policy Policy
+	Parts  int // how many sub-lanes its lane has, itself included
 
 	over *queue.SPSC // the queue, under DropOld
 }
@@ -72,36 +74,75 @@ func DefaultDepths() Depths {
 	return Depths{event.LaneRealtime: 16_384, event.LaneTransactional: 65_536, event.LaneBatch: 65_536}
 }
 
+// DepthMin is the least that a lane holds, or a sub-lane, in events.
+const DepthMin = 64
+
 // Validate judges the capacities.
 func (d Depths) Validate() error {
 	for lane, depth := range d {
-		if depth < 64 || depth > 1<<24 || depth&(depth-1) != 0 {
-			return fmt.Errorf("%v lane: depth %d must be a power of two from 64 to %d", event.Lane(lane), depth, 1<<24)
+		if depth < DepthMin || depth > 1<<24 || depth&(depth-1) != 0 {
+			return fmt.Errorf("%v lane: depth %d must be a power of two from %d to %d", event.Lane(lane), depth, DepthMin, 1<<24)
 		}
 	}
 	return nil
 }
 
-// Bus is all the lanes behind the dispatcher.
+// Bus is all the lanes behind the dispatcher. REALTIME is one; the others are
+// divided into sub-lanes, each with a processor of its own, so that several
+// threads can drain a lane: a sub-lane is a lane of a K-th of the depth, and all
+// events of a producer go through the same one.
 type Bus struct {
-	Routed    [event.Lanes]Lane // dispatcher to processors
-	Processed [event.Lanes]Lane // processors to the store
+	Routed    []Lane // dispatcher to processors: each lane's sub-lanes in a row (see At)
+	Processed []Lane // processors to the store: likewise
+	Sublanes  int    // K
 }
+
+// SublanesMax bounds the sub-lanes of a lane.
+const SublanesMax = 16
 
 // New makes the lanes: one that drops its oldest, and REALTIME, has one
 // producer, the others any number, and each processor has a lane to the store
 // of its own. Lanes without a policy hold their producers. Whoever drains a lane
 // sets its bell.
-func New(depths Depths, policies ...Policy) *Bus {
-	b := new(Bus)
+func New(depths Depths, policies ...Policy) *Bus { return NewDivided(1, depths, policies...) }
+
+// NewDivided is New with TRANSACTIONAL and BATCH divided into sub-lanes, a power
+// of two of them, up to SublanesMax and a 64th of a lane's depth.
+func NewDivided(sublanes int, depths Depths, policies ...Policy) *Bus {
+	b := &Bus{Sublanes: sublanes}
 	for lane, depth := range depths {
-		if lane < len(policies) {
-			b.Routed[lane].Policy = policies[lane]
+		l := Lane{Parts: sublanes}
+		if event.Lane(lane) == event.LaneRealtime {
+			l.Parts = 1
 		}
-		b.Routed[lane].open(depth, event.Lane(lane) == event.LaneRealtime)
-		b.Processed[lane].Queue = queue.NewSPSC(make([]event.Ref, depth), depth)
+		if lane < len(policies) {
+			l.Policy = policies[lane]
+		}
+		depth /= l.Parts
+		for range l.Parts {
+			l.open(depth, event.Lane(lane) == event.LaneRealtime)
+			b.Routed = append(b.Routed, l)
+			b.Processed = append(b.Processed, Lane{Queue: queue.NewSPSC(make([]event.Ref, depth), depth), Parts: l.Parts})
+		}
 	}
 	return b
+}
+
+// At is where the first sub-lane of a lane stands; the others follow.
+func (b *Bus) At(lane event.Lane) int {
+	if lane == event.LaneRealtime {
+		return 0
+	}
+	return 1 + int(lane-1)*b.Sublanes
+}
+
+// Sublane is which of so many sub-lanes the events of a producer go through.
+// Multiples of the golden ratio lie evenly, however few: producers that are
+// numbered in a row are dealt out to all.
+func Sublane(producer uint64, sublanes int) int {
+	const golden = 0x9E3779B97F4A7C15 // 2^64 over the ratio
+	part, _ := bits.Mul64(producer*golden, uint64(sublanes))
+	return int(part)
 }
 
 func (l *Lane) open(depth int, single bool) {

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,29 @@ func TestDepthsValidate(t *testing.T) {
 	for _, bad := range []Depths{{0, 64, 64}, {64, 100, 64}, {64, 64, 1 << 25}} {
 		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), "power of two") {
 			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
+// TestDividedLanes: each sub-lane is a part of its lane, and producers in a row
+// come to all of them alike.
+func TestDividedLanes(t *testing.T) {
+	b := NewDivided(4, Depths{128, 256, 512}, DropOld, BlockProducer, DropNew)
+	if len(b.Routed) != 9 || len(b.Processed) != 9 || b.At(event.LaneTransactional) != 1 || b.At(event.LaneBatch) != 5 {
+		t.Fatalf("%d and %d sub-lanes, TRANSACTIONAL from %d, BATCH from %d", len(b.Routed), len(b.Processed), b.At(event.LaneTransactional), b.At(event.LaneBatch))
+	}
+	for i, want := range []Lane{0: {Parts: 1, Policy: DropOld}, 4: {Parts: 4, Policy: BlockProducer}, 8: {Parts: 4, Policy: DropNew}} {
+		if l := b.Routed[i]; want.Parts > 0 && (l.Parts != want.Parts || l.Policy != want.Policy || l.Cap() != []int{0: 128, 4: 64, 8: 128}[i] || b.Processed[i].Cap() != l.Cap()) {
+			t.Errorf("sub-lane %d holds %d, is one of %d and does %v", i, l.Cap(), l.Parts, l.Policy)
+		}
+	}
+	for _, k := range []int{1, 2, 4, 16} {
+		counts := make([]int, k)
+		for p := range uint64(16 * k) {
+			counts[Sublane(1+p, k)]++
+		}
+		if least, most := slices.Min(counts), slices.Max(counts); least < 12 || most > 20 {
+			t.Errorf("%d producers over %d sub-lanes: %v", 16*k, k, counts)
 		}
 	}
 }

@@ -3,7 +3,7 @@
 // It takes the position that routing needs nothing but the handle: a Ref
 // carries its effective priority, so the dispatcher never touches the event's
 // memory, which on another core would cost a line transfer each. It looks only
-// at what it is about to give up on.
+// at what it is about to give up on, and at who sent it where lanes are divided.
 package dispatch
 
 import (
@@ -29,12 +29,11 @@ type Source interface {
 // is reordered within a lane. A source that can be held is left alone before
 // that, when a lane is filled to its mark.
 type Dispatcher struct {
-	ways   []way
-	lanes  *[event.Lanes]bus.Lane
-	trays  [event.Lanes]tray
-	credit [event.Lanes]int // events that may go in before a lane must be looked at again
-	taken  [batch]event.Ref
-	guard  Defences
+	ways  []way
+	bus   *bus.Bus
+	trays []tray // one for each sub-lane
+	taken [batch]event.Ref
+	guard Defences
 
 	Routed [event.Lanes]metrics.Counter // events handed to each lane
 }
@@ -57,16 +56,26 @@ type Defences struct {
 	Marks [event.Lanes]int
 }
 
-// tray holds what is on its way into a lane; refs[:n] in order of arrival.
+// tray holds what is on its way into a sub-lane; refs[:n] in order of arrival.
 type tray struct {
-	refs [2 * batch]event.Ref
-	n    int
+	refs   [2 * batch]event.Ref
+	n      int
+	to     *bus.Lane
+	mark   int // the sub-lane's part of its lane's
+	credit int // events that may go in before the sub-lane must be looked at again
+	routed *metrics.Counter
 }
 
 // New routes from the sources, which are drained in turn, to the bus. Without
 // Defences it holds all of them when a lane is full.
 func New(b *bus.Bus, sources ...Source) *Dispatcher {
-	d := &Dispatcher{lanes: &b.Routed}
+	d := &Dispatcher{bus: b, trays: make([]tray, len(b.Routed))}
+	for lane := range event.Lane(event.Lanes) {
+		at := b.At(lane)
+		for i := range b.Routed[at].Parts {
+			d.trays[at+i].to, d.trays[at+i].routed = &b.Routed[at+i], &d.Routed[lane]
+		}
+	}
 	for _, s := range sources {
 		d.Add(s, false)
 	}
@@ -79,7 +88,15 @@ func (d *Dispatcher) Add(s Source, lossy bool) {
 }
 
 // Defend makes it obey orders, policies and marks.
-func (d *Dispatcher) Defend(with Defences) { d.guard = with }
+func (d *Dispatcher) Defend(with Defences) {
+	d.guard = with
+	for lane := range event.Lane(event.Lanes) {
+		at := d.bus.At(lane)
+		for i := range d.bus.Routed[at].Parts {
+			d.trays[at+i].mark = max(1, with.Marks[lane]/d.bus.Routed[at].Parts)
+		}
+	}
+}
 
 // Step routes at most one batch from each source.
 func (d *Dispatcher) Step(cpu.Ticks) int {
@@ -128,26 +145,53 @@ func (d *Dispatcher) room(lossy bool) int {
 	if d.guard.Slots == nil {
 		return n
 	}
-	for i := range d.lanes {
-		lane := &d.lanes[i]
-		if lossy && lane.Policy != bus.BlockProducer {
+	for i := range d.trays {
+		t := &d.trays[i]
+		if lossy && t.to.Policy != bus.BlockProducer {
 			continue
 		}
-		if d.credit[i] <= 0 {
-			d.credit[i] = d.guard.Marks[i] - lane.Len() - d.trays[i].n
+		if t.credit <= 0 {
+			t.credit = t.mark - t.to.Len() - t.n
 		}
-		n = min(n, max(0, d.credit[i]))
+		n = min(n, max(0, t.credit))
 	}
 	return n
 }
 
 func (d *Dispatcher) sort(refs []event.Ref) {
+	if d.bus.Sublanes > 1 {
+		d.divide(refs)
+		return
+	}
+	trays := (*[event.Lanes]tray)(d.trays)
 	for _, r := range refs {
-		t := &d.trays[r.Priority().Lane()%event.Lanes]
-		t.refs[t.n%len(t.refs)] = r
-		t.n++
+		trays[r.Priority().Lane()%event.Lanes].put(r)
 	}
 }
+
+func (t *tray) put(r event.Ref) {
+	t.refs[uint(t.n)%uint(len(t.refs))] = r
+	t.n++
+}
+
+// divide sorts by sub-lane, which the producer decides. Events that the server
+// numbered have none: there each way in counts as one.
+func (d *Dispatcher) divide(refs []event.Ref) {
+	for _, r := range refs {
+		lane := r.Priority().Lane()
+		if lane == event.LaneRealtime {
+			d.trays[0].put(r)
+			continue
+		}
+		producer := d.guard.Slots.At(r).ID >> event.CounterBits
+		if producer == 0 {
+			producer = serverNumbered | uint64(r.Pool())
+		}
+		d.trays[d.bus.At(lane)+bus.Sublane(producer, d.bus.Sublanes)].put(r)
+	}
+}
+
+const serverNumbered = 1 << 32 // beyond every producer
 
 // hand empties the trays into their lanes as far as these have room.
 func (d *Dispatcher) hand() (work int) {
@@ -156,16 +200,16 @@ func (d *Dispatcher) hand() (work int) {
 		if t.n == 0 {
 			continue
 		}
-		n := d.lanes[i].Hand(t.refs[:t.n])
+		n := t.to.Hand(t.refs[:t.n])
 		rest := t.refs[n:t.n]
-		if len(rest) > 0 && d.lanes[i].Policy != bus.BlockProducer && d.guard.Chute != nil {
-			over, dropped := d.overflow(&d.lanes[i], &rest)
+		if len(rest) > 0 && t.to.Policy != bus.BlockProducer && d.guard.Chute != nil {
+			over, dropped := d.overflow(t.to, &rest)
 			n += over
 			work += dropped
 		}
 		t.n = copy(t.refs[:], rest)
-		d.credit[i] -= n
-		d.Routed[i].Add(uint64(n))
+		t.credit -= n
+		t.routed.Add(uint64(n))
 		work += n
 	}
 	return work

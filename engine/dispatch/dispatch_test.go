@@ -7,6 +7,7 @@ import (
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/memory"
 	"eventstreamcore/engine/queue"
 )
 
@@ -135,6 +136,58 @@ func mixed(n int) []event.Ref {
 		refs[i] = event.Ref(i + 1).WithPriority(event.Priority(i % event.Priorities))
 	}
 	return refs
+}
+
+// TestAProducerKeepsItsSublane: its events come out of one sub-lane, in order, and
+// what the server has numbered is dealt out by the way it came in.
+func TestAProducerKeepsItsSublane(t *testing.T) {
+	const k, producers = 4, 32
+	classes := memory.Classes{{Size: 256, Count: 2000}, {Size: 512, Count: 1}, {Size: 1024, Count: 1}, {Size: 2048, Count: 1}}
+	arena, err := memory.NewArena(classes.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer arena.Close()
+	pool, err := memory.NewPool(arena, 0, -1, classes, queue.NewMPSC(make([]event.Ref, 2048)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := bus.NewDivided(k, bus.Depths{1024, 4096, 4096})
+	for i := range b.Routed {
+		b.Routed[i].Bell = new(duty.Bell)
+	}
+	source := newSource()
+	d := New(b, source)
+	d.Defend(Defences{Slots: &bus.Slots{Arena: arena}, Marks: [event.Lanes]int{4096, 4096, 4096}})
+	for n := range uint64(1500) {
+		r, h := pool.Acquire(100)
+		h.ID = n%producers<<event.CounterBits | n
+		source.Push(r.WithPriority([]event.Priority{event.Medium, event.Low, event.High}[n/producers%3]))
+	}
+	for range 20 {
+		d.Step(0)
+	}
+	at := map[[2]uint64]int{} // by lane and producer
+	last, used := map[[2]uint64]uint64{}, map[int]bool{}
+	out := make([]event.Ref, 2000)
+	for lane := range event.Lane(event.Lanes) {
+		for i := b.At(lane); i < b.At(lane)+b.Routed[b.At(lane)].Parts; i++ {
+			for _, r := range out[:b.Routed[i].PopBatch(out)] {
+				id := arena.At(r).ID
+				key := [2]uint64{uint64(lane), id >> event.CounterBits}
+				if where, ok := at[key]; ok && where != i || r.Priority().Lane() != lane {
+					t.Errorf("%v event of producer %d in sub-lane %d, others in %d", r.Priority(), key[1], i, where)
+				}
+				if counter := id % (1 << event.CounterBits); counter < last[key] {
+					t.Errorf("sub-lane %d: event %#x behind %d", i, id, last[key])
+				}
+				at[key], last[key], used[i] = i, id%(1<<event.CounterBits), true
+			}
+		}
+	}
+	if len(at) != event.Lanes*producers || len(used) != 1+2*k {
+		t.Errorf("%d producers of lanes came out of %d sub-lanes, want %d and %d", len(at), len(used), event.Lanes*producers, 1+2*k)
+	}
 }
 
 // BenchmarkStep is per event, in batches of 64 of all priorities.

@@ -107,7 +107,7 @@ type Record struct {
 	Content     uint32 // CRC-32C from ID to the end of the payload
 	Length      uint32 // bytes of the record without padding
 	Sequence    uint64 // the log's, set on append
-	ID          uint64 // 24-bit producer, 40-bit counter
+	ID          uint64 // 24-bit producer, 40-bit counter (CounterBits)
 	Wall        int64  // ns, CLOCK_REALTIME, on receipt
 	Type        Type
 	Priority    Priority
@@ -116,6 +116,10 @@ type Record struct {
 	TopicLength uint16
 	Reason      uint16
 }
+
+// CounterBits are an id's lower bits, which its producer counts up; the others
+// say who that is, 0 being this server.
+const CounterBits = 40
 
 // Header opens every slot: one cache line, of which the last 40 bytes are the
 // record. Whoever holds the event's Ref owns its slot and may write it.

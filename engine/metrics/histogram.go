@@ -70,6 +70,16 @@ func (h *Histogram) Snapshot() *Snapshot {
 	return s
 }
 
+// Add adds what another histogram recorded.
+func (s *Snapshot) Add(other *Snapshot) {
+	for i, n := range other.Counts {
+		s.Counts[i] += n
+	}
+	s.Count += other.Count
+	s.Sum += other.Sum
+	s.Max = max(s.Max, other.Max)
+}
+
 // Quantile is the largest value, in ns, that the q-th part (0 to 1) of the
 // recorded ones may have: never less than the true one, by 1.6 % at most more.
 func (s *Snapshot) Quantile(q float64) int64 {

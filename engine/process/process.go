@@ -32,7 +32,7 @@ var SLA = [event.Lanes]time.Duration{
 	event.LaneBatch:         10 * time.Millisecond,
 }
 
-// Processor is the stage of one lane. It owns the events that it took until it
+// Processor is the stage of one sub-lane. It owns the events that it took until it
 // has handed them to the store, given up on them, or sent their slots home.
 type Processor struct {
 	Meter Meter      // received to processed
@@ -60,17 +60,17 @@ type task interface {
 	treat(refs []event.Ref, now cpu.Ticks) (kept int)
 }
 
-// NewProcessor serves one lane of the bus: it meters its events and passes them
-// on to the store. What it drops goes down the chute.
-func NewProcessor(b *bus.Bus, lane event.Lane, slots *bus.Slots, chute *bus.Chute, clock cpu.Clock) *Processor {
+// NewProcessor serves one sub-lane of a lane, from 0: it meters its events and
+// passes them on to the store. What it drops goes down the chute.
+func NewProcessor(b *bus.Bus, lane event.Lane, sublane int, slots *bus.Slots, chute *bus.Chute, clock cpu.Clock) *Processor {
 	return &Processor{
 		Meter: Meter{clock: clock, bound: SLA[lane].Nanoseconds()},
 		Chute: chute,
 
 		Followers: new(Followers),
 
-		in:    &b.Routed[lane],
-		out:   &b.Processed[lane],
+		in:    &b.Routed[b.At(lane)+sublane],
+		out:   &b.Processed[b.At(lane)+sublane],
 		slots: slots,
 		arena: slots.Arena,
 	}

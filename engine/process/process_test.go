@@ -90,7 +90,7 @@ func (b *bench) event(tb testing.TB, id uint64, received cpu.Ticks) event.Ref {
 
 func TestMetersCountWhatIsLate(t *testing.T) {
 	b := newBench(t)
-	p := NewProcessor(b.bus, event.LaneRealtime, b.slots, b.chute, nanoClock)
+	p := NewProcessor(b.bus, event.LaneRealtime, 0, b.slots, b.chute, nanoClock)
 	lane := &b.bus.Routed[event.LaneRealtime]
 	now := cpu.Now()
 	old := now - cpu.Ticks(time.Second) // late by any clock above 100 kHz
@@ -112,7 +112,7 @@ func TestMetersCountWhatIsLate(t *testing.T) {
 // more, and goes on where it was.
 func TestAProcessorWaitsForTheStore(t *testing.T) {
 	b := newBench(t)
-	p := NewProcessor(b.bus, event.LaneBatch, b.slots, b.chute, nanoClock)
+	p := NewProcessor(b.bus, event.LaneBatch, 0, b.slots, b.chute, nanoClock)
 	in, out := &b.bus.Routed[event.LaneBatch], &b.bus.Processed[event.LaneBatch]
 	sent := 0
 	for range 10 {
@@ -193,7 +193,7 @@ func TestStepsAllocateNothing(t *testing.T) {
 	if testing.AllocsPerRun(100, func() { r, _ := b.pool.Acquire(100); b.pool.Release(r) }) > 0 {
 		t.Skip("checked builds keep the pool's accounts on the heap")
 	}
-	p := NewProcessor(b.bus, event.LaneRealtime, b.slots, b.chute, nanoClock)
+	p := NewProcessor(b.bus, event.LaneRealtime, 0, b.slots, b.chute, nanoClock)
 	s := NewStorer(b.bus, b.slots, b.chute, b.log, nanoClock, nil)
 	b.log.ids = nil
 	refs := make([]event.Ref, 1)
@@ -213,7 +213,7 @@ func BenchmarkProcessAndStore(b *testing.B) {
 	r := newBench(b)
 	r.log.ids = nil
 	r.log.room = 1 << 62
-	p := NewProcessor(r.bus, event.LaneRealtime, r.slots, r.chute, nanoClock)
+	p := NewProcessor(r.bus, event.LaneRealtime, 0, r.slots, r.chute, nanoClock)
 	s := NewStorer(r.bus, r.slots, r.chute, r.log, nanoClock, nil)
 	refs := make([]event.Ref, 64)
 	for b.Loop() {

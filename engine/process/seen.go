@@ -6,7 +6,9 @@ import (
 	"time"
 	"unsafe"
 
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/queue"
 )
 
@@ -19,8 +21,9 @@ const generations = 16
 const sweepEvery = 100 * time.Millisecond
 
 // Seen remembers the ids of the events that succeeded, for a window of time, in
-// a fixed piece of memory. Its table may be used by many; the time is kept by
-// the processor that owns it.
+// a fixed piece of memory: a table, which many may use, and before it a part for
+// each sub-lane, for the producers that come through it and count up. The time
+// is kept by the processor of the first part.
 //
 // Ids of producer 0 are the server's own, given on receipt, so no sender can
 // repeat one: they are not remembered, and not looked for.
@@ -28,6 +31,7 @@ type Seen struct {
 	*queue.Dedup
 	Window time.Duration
 
+	parts      []Part
 	generation cpu.Ticks // its length
 	sweep      cpu.Ticks
 	share      int // lines a sweep
@@ -35,6 +39,12 @@ type Seen struct {
 	sweepAt    cpu.Ticks
 	caught     int                      // generations turned while the log was looked through
 	short      func(held time.Duration) // told once that memory is short; then nil
+}
+
+// Part remembers the ids of the producers of one sub-lane. It is its processor's.
+type Part struct {
+	*queue.Rising
+	clock *Seen // whose time it keeps; nil but in the first
 }
 
 // Memory is what ids are remembered with.
@@ -45,12 +55,20 @@ type Memory struct {
 	Bytes int
 	// Window is how long an id is remembered: 1 s to 24 h, default 1 h.
 	Window time.Duration
+	// Producers is how many may be known by how far they have counted, which
+	// takes no room in the table but for what comes out of order by more than
+	// 1,024: a power of two from 64 to 1,048,576, default 4,096, of 440 bytes each.
+	Producers int
 }
 
-// DefaultMemory is 64 MiB for an hour: 8 million ids.
-func DefaultMemory() Memory { return Memory{Bytes: 64 << 20, Window: time.Hour} }
+// DefaultMemory is 64 MiB for an hour: 8 million ids, and 4,096 producers.
+func DefaultMemory() Memory { return Memory{Bytes: 64 << 20, Window: time.Hour, Producers: 4096} }
 
-const memoryMax = 64 << 30
+const (
+	memoryMax    = 64 << 30
+	producersMin = 64
+	producersMax = 1 << 20
+)
 
 // Validate says what is out of range, or returns nil.
 func (m Memory) Validate() error {
@@ -61,12 +79,15 @@ func (m Memory) Validate() error {
 	if m.Window < time.Second || m.Window > 24*time.Hour {
 		return fmt.Errorf("dedup window: %v must be 1s to 24h", m.Window)
 	}
+	if m.Producers < producersMin || m.Producers > producersMax || m.Producers&(m.Producers-1) != 0 {
+		return fmt.Errorf("dedup producers: %d must be a power of two from %d to %d", m.Producers, producersMin, producersMax)
+	}
 	return nil
 }
 
-// NewSeen makes an empty memory. Short is called once, if it turns out too
+// NewSeen makes an empty memory, of a part for each sub-lane. Short is called once, if it turns out too
 // small for its window, on the thread of the processor that owns it.
-func NewSeen(m Memory, clock cpu.Clock, short func(held time.Duration)) *Seen {
+func NewSeen(m Memory, sublanes int, clock cpu.Clock, short func(held time.Duration)) *Seen {
 	words := make([]uint64, m.Bytes/8+cpu.CacheLine/8) // holds no pointers: the collector does not look into it
 	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(words))) % cpu.CacheLine / 8
 	s := &Seen{
@@ -78,13 +99,26 @@ func NewSeen(m Memory, clock cpu.Clock, short func(held time.Duration)) *Seen {
 	}
 	lines, portions := m.Bytes/cpu.CacheLine, max(1, int(m.Window/sweepEvery))
 	s.share = 2*lines/portions + 1 // twice round a window, so that a turn never waits for it
+	for range sublanes {
+		s.parts = append(s.parts, Part{Rising: queue.NewRising(make([]queue.Track, m.Producers/sublanes), s.Dedup)})
+	}
+	s.parts[0].clock = s
 	return s
 }
+
+// Part is that of the i-th sub-lane.
+func (s *Seen) Part(i int) *Part { return &s.parts[i] }
 
 // Held is the window really held of late: shorter than Window when memory was
 // too small for what came.
 func (s *Seen) Held() time.Duration {
 	return s.Window * time.Duration(s.Dedup.Held()) / generations
+}
+
+func (p *Part) keep(now cpu.Ticks) {
+	if p.clock != nil {
+		p.clock.keep(now)
+	}
 }
 
 // keep keeps the time: it turns the generation and sweeps, when either is due.
@@ -108,9 +142,7 @@ func (s *Seen) keep(now cpu.Ticks) {
 }
 
 // numbered reports whether the id is its sender's, so that it may come again.
-func numbered(id uint64) bool { return id>>counterBits != 0 }
-
-const counterBits = 40
+func numbered(id uint64) bool { return id>>event.CounterBits != 0 }
 
 // Remember takes in the id of a record of the log, of the given age from the
 // begin of the window that is looked through, oldest first; it says how many ids
@@ -120,7 +152,7 @@ func (s *Seen) Remember(id uint64, into time.Duration) int {
 	if !numbered(id) {
 		return 0
 	}
-	s.Insert(id)
+	s.parts[bus.Sublane(id>>event.CounterBits, len(s.parts))].Insert(id)
 	return 1
 }
 

@@ -37,7 +37,8 @@ type Storer struct {
 	chute   *bus.Chute
 	last    uint64 // sequence of the last event appended
 
-	lanes *[event.Lanes]bus.Lane
+	lanes [event.Lanes][]bus.Lane // their sub-lanes
+	turn  [event.Lanes]int        // the sub-lane to begin with
 	trays [event.Lanes]tray
 	slots *bus.Slots
 	arena *memory.Arena // the slots': one step nearer
@@ -54,9 +55,11 @@ type tray struct {
 // NewStorer empties the bus into the log. Every sample goes to trace unless it
 // is nil.
 func NewStorer(b *bus.Bus, slots *bus.Slots, chute *bus.Chute, log Log, clock cpu.Clock, trace *metrics.Trace) *Storer {
-	s := &Storer{lanes: &b.Processed, slots: slots, arena: slots.Arena, chute: chute, log: log, last: log.Durable(), trace: trace}
-	for i := range s.Stored {
-		s.Stored[i] = Meter{clock: clock, bound: storedBound}
+	s := &Storer{slots: slots, arena: slots.Arena, chute: chute, log: log, last: log.Durable(), trace: trace}
+	for lane := range event.Lane(event.Lanes) {
+		at := b.At(lane)
+		s.lanes[lane] = b.Processed[at:][:b.Processed[at].Parts]
+		s.Stored[lane] = Meter{clock: clock, bound: storedBound}
 	}
 	return s
 }
@@ -94,12 +97,26 @@ func (s *Storer) Step(now cpu.Ticks) (work int) {
 // they are only in their window's result.
 func (s *Storer) take(lane event.Lane, now cpu.Ticks) (folded int) {
 	t := &s.trays[lane]
-	n := s.lanes[lane].PopBatch(t.refs[:])
+	n := s.gather(lane, t.refs[:])
 	t.next, t.n = 0, n
 	if lane == event.LaneBatch && s.Windows != nil && n > 0 {
 		t.n = s.Windows.fold(t.refs[:n], now)
 	}
 	return n - t.n
+}
+
+// gather takes from the lane's sub-lanes in turn. What is behind the first that
+// fills the batch comes first the next time.
+func (s *Storer) gather(lane event.Lane, into []event.Ref) (n int) {
+	sublanes := s.lanes[lane]
+	for range sublanes {
+		if n == len(into) {
+			break
+		}
+		n += sublanes[s.turn[lane]&(len(sublanes)-1)].PopBatch(into[n:])
+		s.turn[lane]++
+	}
+	return n
 }
 
 // append stores what the log has room for, then stamps it: the stamp stands

@@ -29,7 +29,7 @@ type Transactions struct {
 	Retried    metrics.Counter // attempts beyond the first
 	Crowded    metrics.Counter // events that went on unremembered, for their place was full of claims
 
-	seen    *Seen
+	seen    *Part
 	calls   *calls
 	slots   *bus.Slots
 	chute   *bus.Chute
@@ -53,7 +53,7 @@ type waiting struct {
 }
 
 // Transact makes the processor remember ids in seen and run the handlers.
-func (p *Processor) Transact(seen *Seen, handlers []Handler) *Transactions {
+func (p *Processor) Transact(seen *Part, handlers []Handler) *Transactions {
 	t := &Transactions{
 		seen:    seen,
 		calls:   newCalls(handlers),

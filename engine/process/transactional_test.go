@@ -24,9 +24,9 @@ var errTold = errors.New("told to fail")
 func newTransacting(t *testing.T) *transacting {
 	t.Helper()
 	x := &transacting{bench: newBench(t), fail: map[uint64]int{}, now: 1}
-	seen := NewSeen(Memory{Bytes: 128 << 10, Window: time.Hour}, nanoClock, nil)
-	x.p = NewProcessor(x.bus, event.LaneTransactional, x.bench.slots, x.bench.chute, nanoClock)
-	x.Transactions = x.p.Transact(seen, []Handler{{Pattern: "#", Handle: func(e *Event) error {
+	seen := NewSeen(Memory{Bytes: 128 << 10, Window: time.Hour, Producers: 64}, 1, nanoClock, nil)
+	x.p = NewProcessor(x.bus, event.LaneTransactional, 0, x.bench.slots, x.bench.chute, nanoClock)
+	x.Transactions = x.p.Transact(seen.Part(0), []Handler{{Pattern: "#", Handle: func(e *Event) error {
 		if x.fail[e.ID] > 0 {
 			x.fail[e.ID]--
 			return errTold
@@ -154,7 +154,7 @@ func TestTransactionsAllocateNothing(t *testing.T) {
 // TestSeenForgetsAfterItsWindow, by generations, and says when memory is short.
 func TestSeenForgetsAfterItsWindow(t *testing.T) {
 	short := time.Duration(0)
-	s := NewSeen(Memory{Bytes: 128 << 10, Window: 16 * time.Second}, nanoClock, func(held time.Duration) { short = held })
+	s := NewSeen(Memory{Bytes: 128 << 10, Window: 16 * time.Second, Producers: 64}, 1, nanoClock, func(held time.Duration) { short = held })
 	s.keep(1)
 	s.Insert(sender(1))
 	for at := time.Second; at <= 20*time.Second; at += 100 * time.Millisecond {
@@ -166,8 +166,14 @@ func TestSeenForgetsAfterItsWindow(t *testing.T) {
 	if s.Held() != 16*time.Second || short != 0 {
 		t.Errorf("holds %v, said short at %v", s.Held(), short)
 	}
-	for n := range 40_000 { // more than twice what it has room for
-		s.Insert(sender(n))
+	for n := range 40_000 { // more than twice what the table has room for
+		s.Part(0).Insert(sender(n))
+	}
+	if s.keep(cpu.Ticks(20500 * time.Millisecond)); s.Held() != 16*time.Second || short != 0 {
+		t.Errorf("a producer that counts up costs memory: holds %v, said short at %v", s.Held(), short)
+	}
+	for n := range 40_000 {
+		s.Part(0).Insert(sender(n * 5000)) // too far apart for its track
 	}
 	s.keep(cpu.Ticks(21 * time.Second))
 	if s.Held() >= 16*time.Second || short != s.Held() {

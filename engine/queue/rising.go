@@ -1,5 +1,12 @@
 package queue
 
+import (
+	"unsafe"
+
+	"eventstreamcore/engine/cpu"
+	"eventstreamcore/engine/event"
+)
+
 // Rising remembers the ids of producers that count up: 24 bits of producer, 40 of
 // counter. A Dedup spends a word on each id; here those of late cost two bits, and an
 // unbroken run of committed ones costs nothing.
@@ -29,6 +36,7 @@ package queue
 type Rising struct {
 	table  *Dedup
 	tracks []Track
+	last   *Track // the one looked for last: the next id is likely of its producer
 	window uint64 // the table's, in generations
 	turned uint64 // the generation from which on the table knows no id of a producer without a track
 }
@@ -48,10 +56,9 @@ type Track struct {
 }
 
 const (
-	counterBits = 40
-	trackBits   = 1024
-	holesMax    = 8
-	probesMax   = 4 // how many places there are for a producer
+	trackBits = 1024
+	holesMax  = 8
+	probesMax = 4 // how many places there are for a producer
 )
 
 // hole is a counter that low passed before it was committed.
@@ -74,13 +81,30 @@ func (b *bitmap) clear(c uint64) { b[c%trackBits/64] &^= 1 << (c % 64) }
 func NewRising(tracks []Track, table *Dedup) *Rising {
 	mustBePowerOfTwo("tracks", len(tracks))
 	clear(tracks)
-	return &Rising{table: table, tracks: tracks, window: table.window >> table.tagAt}
+	return &Rising{table: table, tracks: tracks, last: &tracks[0], window: table.window >> table.tagAt}
 }
 
 // Claim is that of Dedup, but a claim that nobody settles may keep its id InFlight
 // for longer, until its producer has run 1,024 counters ahead of it and then a
 // window has gone by.
 func (r *Rising) Claim(id uint64) Outcome { return r.put(id, claimed) }
+
+// ClaimBatch is Claim for each of the ids, with the table's lines of those whose
+// producers have no track fetched sixteen at a time.
+func (r *Rising) ClaimBatch(ids []uint64, outcomes []Outcome) {
+	for len(ids) > 0 {
+		n := min(len(ids), prefetchAhead)
+		for _, id := range ids[:n] {
+			if r.track(id) == nil {
+				cpu.Prefetch(unsafe.Pointer(r.table.line(mix(id))))
+			}
+		}
+		for i, id := range ids[:n] {
+			outcomes[i] = r.Claim(id)
+		}
+		ids, outcomes = ids[n:], outcomes[n:]
+	}
+}
 
 // Insert is Claim and Commit at once.
 func (r *Rising) Insert(id uint64) Outcome { return r.put(id, committed) }
@@ -151,7 +175,7 @@ func (r *Rising) look(t *Track, id uint64) Outcome {
 	return r.table.look(mix(id))
 }
 
-func counter(id uint64) uint64 { return id % (1 << counterBits) }
+func counter(id uint64) uint64 { return id % (1 << event.CounterBits) }
 
 // covers reports whether c is the track's, not the table's.
 func (t *Track) covers(c uint64) bool {
@@ -227,9 +251,13 @@ func (r *Rising) leave(t *Track, now uint64) bool {
 
 // track is that of the id's producer, or nil.
 func (r *Rising) track(id uint64) *Track {
-	producer := id >> counterBits
+	producer := id >> event.CounterBits
+	if r.last.producer == producer+1 {
+		return r.last
+	}
 	for i := range uint64(probesMax) {
 		if t := r.place(producer, i); t.producer == producer+1 {
+			r.last = t
 			return t
 		}
 	}
@@ -243,7 +271,7 @@ func (r *Rising) place(producer, i uint64) *Track {
 // adopt gives the id's producer a track that is not in use, or has not been for a
 // window; nil if there is none.
 func (r *Rising) adopt(id uint64) *Track {
-	producer, now := id>>counterBits, r.table.generation.Load()
+	producer, now := id>>event.CounterBits, r.table.generation.Load()
 	for i := range uint64(probesMax) {
 		t := r.place(producer, i)
 		if t.producer != 0 && now-t.used <= r.window {
@@ -252,7 +280,7 @@ func (r *Rising) adopt(id uint64) *Track {
 		r.turned = max(r.turned, t.until)
 		*t = Track{producer: producer + 1, used: now, floor: counter(id), low: counter(id)}
 		if now < r.turned { // the table may know any of its ids
-			t.spilled, t.until = 1<<counterBits, r.turned
+			t.spilled, t.until = 1<<event.CounterBits, r.turned
 		}
 		return t
 	}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"eventstreamcore/engine/event"
 )
 
 // memory is the dumb twin: it forgets nothing, and knows what may be forgotten.
@@ -45,7 +47,7 @@ func (s *stream) id(rng *rand.Rand) uint64 {
 		c = s.sent[rng.IntN(len(s.sent))]
 	}
 	s.sent = append(s.sent, c)
-	return s.producer<<counterBits | c
+	return s.producer<<event.CounterBits | c
 }
 
 // TestRisingTwin has more producers than tracks count up, well behaved and not, and
@@ -120,9 +122,9 @@ func TestRisingTwin(t *testing.T) {
 func TestRisingCostsNothing(t *testing.T) {
 	table := smallest(1)
 	r := NewRising(make([]Track, 1), table)
-	const first, producer = 1<<counterBits - 60_000, 5 << counterBits
+	const first, producer = 1<<event.CounterBits - 60_000, 5 << event.CounterBits
 	missing := func(c uint64) bool { return c%8_000 == 0 }
-	for c := uint64(first); c < 1<<counterBits; c++ {
+	for c := uint64(first); c < 1<<event.CounterBits; c++ {
 		if missing(c) {
 			continue
 		}
@@ -140,7 +142,7 @@ func TestRisingCostsNothing(t *testing.T) {
 			}
 		}
 	}
-	for c := uint64(first); c < 1<<counterBits; c++ {
+	for c := uint64(first); c < 1<<event.CounterBits; c++ {
 		want := Duplicate
 		if missing(c) {
 			want = Fresh
@@ -155,7 +157,7 @@ func TestRisingCostsNothing(t *testing.T) {
 func insertAll(t *testing.T, r *Rising, producer, from, to uint64, want Outcome) {
 	t.Helper()
 	for c := from; c < to; c++ {
-		if o := r.Insert(producer<<counterBits | c); o != want {
+		if o := r.Insert(producer<<event.CounterBits | c); o != want {
 			t.Fatalf("counter %d is %v, want %v", c, o, want)
 		}
 	}
@@ -236,7 +238,7 @@ func TestRisingDoesNotAllocate(t *testing.T) {
 	id := uint64(0)
 	if n := testing.AllocsPerRun(1000, func() {
 		for p := range uint64(4) {
-			producer := p << counterBits
+			producer := p << event.CounterBits
 			r.Claim(producer | id)
 			r.Commit(producer | id)
 			r.Insert(producer | id + 5_000)
@@ -255,7 +257,7 @@ func BenchmarkRising(b *testing.B) {
 			r := NewRising(make([]Track, 64), smallest(1))
 			c, p := uint64(0), uint64(0)
 			for b.Loop() {
-				r.Insert(p<<counterBits | c)
+				r.Insert(p<<event.CounterBits | c)
 				if p++; p == producers {
 					c, p = c+1, 0
 				}
