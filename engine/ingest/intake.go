@@ -175,7 +175,10 @@ func (in *Intake) effective(p event.Priority, name []byte, memo *topic.Memo) eve
 	if memo == nil {
 		memo = &in.memo
 	}
-	return memo.Raise(p, t, name)
+	if !memo.Holds(t, name) {
+		memo.Ask(t, name)
+	}
+	return max(p, memo.Priority)
 }
 
 // Flush hands what is queued to the lane and reports whether all of it went.

@@ -127,35 +127,63 @@ func levels(pattern string) iter.Seq[string] { return strings.SplitSeq(pattern, 
 
 // Memo remembers the last topic of one sender, as most senders have but one. It
 // belongs to one goroutine; the zero Memo remembers nothing.
+//
+// A repeated topic of up to two words is told by the Memo's own cache line: its
+// first and its last word, which may overlap, are all of it.
 type Memo struct {
-	table    *Table // that was asked
-	topic    []byte // a copy
-	priority event.Priority
+	Priority event.Priority // of the topic; BATCH, the lowest, where the table does not know it
+
+	table       *Table // that was asked
+	length      int    // of the topic
+	first, last uint64 // its words; first is all of a shorter one
+	topic       []byte // a copy
 }
 
 // memoBytes is the longest topic that is remembered: no client may have the
 // server keep 64 KiB for it.
 const memoBytes = 256
 
-// Raise is the higher of p and what the table says of the topic.
-func (m *Memo) Raise(p event.Priority, t *Table, topic []byte) event.Priority {
-	if m.table != t || len(m.topic) != len(topic) {
-		m.ask(t, topic)
-		return max(p, m.priority)
+// Holds reports whether the topic is the one that the table was asked for last;
+// else its caller is to Ask. It calls nothing and needs no frame, which is why
+// the two are apart.
+func (m *Memo) Holds(t *Table, topic []byte) bool {
+	n, at := len(topic), unsafe.Pointer(unsafe.SliceData(topic))
+	switch {
+	case m.table != t || m.length != n:
+		return false
+	case n < word:
+		return short(topic) == m.first
+	case *(*uint64)(at) != m.first || *(*uint64)(unsafe.Add(at, n-word)) != m.last:
+		return false
 	}
-	// In line, for a call to the runtime's comparison costs as much as all of this.
-	last, next, n := unsafe.Pointer(unsafe.SliceData(m.topic)), unsafe.Pointer(unsafe.SliceData(topic)), len(topic)
-	if n >= word && !sameWords(last, next, n) || n < word && !sameBytes(last, next, n) {
-		m.ask(t, topic)
-	}
-	return max(p, m.priority)
+	return n <= 2*word || sameWords(unsafe.Pointer(unsafe.SliceData(m.topic)), at, n)
 }
 
-func (m *Memo) ask(t *Table, topic []byte) {
-	m.priority, _ = t.Lookup(topic) // BATCH, the lowest, where it is not known
-	if m.table = t; len(topic) > memoBytes {
+// short is a topic of less than a word as a number: with its length, all of it.
+func short(topic []byte) uint64 {
+	at, n := unsafe.Pointer(unsafe.SliceData(topic)), len(topic)
+	switch {
+	case n >= word/2:
+		return uint64(*(*uint32)(at))<<32 | uint64(*(*uint32)(unsafe.Add(at, n-word/2)))
+	case n > 0: // the first, the middle and the last of one to three
+		return uint64(topic[0])<<16 | uint64(topic[n/2])<<8 | uint64(topic[n-1])
+	}
+	return 0
+}
+
+// Ask asks the table for the topic's priority, and remembers.
+func (m *Memo) Ask(t *Table, topic []byte) {
+	m.Priority, _ = t.Lookup(topic)
+	m.table, m.length = t, len(topic)
+	switch {
+	case len(topic) > memoBytes:
 		m.table = nil
 		return
+	case len(topic) < word:
+		m.first = short(topic)
+	default:
+		at := unsafe.Pointer(unsafe.SliceData(topic))
+		m.first, m.last = *(*uint64)(at), *(*uint64)(unsafe.Add(at, len(topic)-word))
 	}
 	m.topic = append(m.topic[:0], topic...)
 }
