@@ -77,6 +77,52 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// parts are the original's, each with what of it is to be had: who knows one finds
+// a row for it in the table of names.
+var parts = strings.Fields(`
+	Event EventHeader EventPriority EventFactory HPEvent
+	SpscRingBuffer MpscQueue LockFreeDeduplicator
+	EventPool NUMAEventPool IngestEventPool NUMABinding
+	TopicTable topics.conf
+	Dispatcher
+	EventBusMulti DeadLetterQueue
+	RealtimeProcessor TransactionalProcessor BatchProcessor ProcessManager AlertHandler ProcessedEventStream
+	ControlPlane PipelineState ControlThresholds ControlDecision AdminLoop
+	TcpServer UdpServer FILE
+	MetricRegistry LatencyHistogram PipelineProfiler Admin
+	ConfigLoader config.yaml
+	Raft RPC ClusterCommunicator Coordinator`)
+
+// unnamed lists the parts that have no row in the table, or one that is only planned.
+func unnamed(parts []string, page string) (complaints []string) {
+	has := map[string]bool{}
+	for _, cells := range rows(section(page, "## Names")) {
+		for _, word := range strings.FieldsFunc(cells[0], func(c rune) bool { return strings.ContainsRune(" ,()", c) }) {
+			has[word] = !strings.HasPrefix(cells[2], "planned")
+		}
+	}
+	for _, p := range parts {
+		if is, named := has[p]; !named {
+			complaints = append(complaints, p+": the table of names has no row for this part of the original")
+		} else if !is {
+			complaints = append(complaints, p+": only planned")
+		}
+	}
+	return complaints
+}
+
+// TestEveryPartIsThere: with TestNames, which looks the types up, it fails where a
+// part has none.
+func TestEveryPartIsThere(t *testing.T) {
+	for _, complaint := range unnamed(parts, architecture(t)) {
+		t.Error(complaint)
+	}
+	const page = "\n## Names\n\n| a | b | c |\n|---|---|---|\n| Ring, Queue (Vyukov) | `q.A` | `q` |\n| Raft | `c.Node` | planned: `c` |\n"
+	if got := fmt.Sprint(unnamed([]string{"Ring", "Queue", "Raft", "Pool"}, page)); strings.Count(got, ":") != 2 || !strings.Contains(got, "Raft: only planned") || !strings.Contains(got, "Pool: the table") {
+		t.Errorf("of a row that is planned and one that is not there: %s", got)
+	}
+}
+
 func TestNamesRefuses(t *testing.T) {
 	const code = "-- engine/queue/a.go --\npackage queue\n\ntype SPSC struct{}\n\nfunc (q *SPSC) Push() {}\n\nfunc hidden() {}\n"
 	set := public(archive(t, code))
