@@ -180,14 +180,25 @@ func TestFixedTCPBackpressureIsCounted(t *testing.T) {
 // 6: the registry handed out its map, which others then wrote while it was read.
 func TestFixedMetricsMapExposed(t *testing.T) {
 	var r metrics.Registry
+	labels := []metrics.Label{{Name: "lane", Value: "x"}} // one for all readings, as a part may have it
 	r.Add(func(emit func(metrics.Reading)) {
-		emit(metrics.Reading{Name: "a_total", Help: "A.", Value: 1, Labels: []metrics.Label{{Name: "lane", Value: "x"}}})
+		emit(metrics.Reading{Name: "a_total", Help: "A.", Value: 1, Labels: labels})
 	})
 	first, _ := r.Gather()
 	first[0].Value, first[0].Labels[0].Value = 99, "spoilt"
 	if again, _ := r.Gather(); len(again) != 1 || again[0].Value != 1 || again[0].Labels[0].Value != "x" {
 		t.Errorf("what was handed out is the registry's own: %+v", again)
 	}
+	var adding sync.WaitGroup
+	adding.Go(func() {
+		for range 100 {
+			r.Add(func(func(metrics.Reading)) {})
+		}
+	})
+	for range 100 { // the race detector looks on
+		r.Gather()
+	}
+	adding.Wait()
 }
 
 // 7: an id was remembered before its event had succeeded, so that a failed one
