@@ -203,10 +203,12 @@ func TestKillFindsAnAnswerTooEarly(t *testing.T) {
 	t.Error("a server that answers before it writes was not found out")
 }
 
-// earlyName is what the test binary is called as to be that server: one on which
-// whatever is appended counts as replicated at once.
+// earlyName is what the test binary is called as to be that server.
 const earlyName = "esc-early"
 
+var flawed = map[string]func(){earlyName: serveEarly}
+
+// serveEarly is esc serve, but whatever is appended counts as replicated at once.
 func serveEarly() {
 	s, _, err := told(os.Args[3], []string{"ESC_DATA=" + os.Args[5]}, newServeCommand().Flags())
 	if err != nil {

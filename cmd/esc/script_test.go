@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,9 +10,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain lets scripts call esc: the test binary runs itself under that name.
+// TestMain lets scripts call esc: the test binary runs itself under that name,
+// and as servers with a flaw for tests of the tests.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"esc": main, earlyName: serveEarly})
+	commands := map[string]func(){"esc": main}
+	maps.Copy(commands, flawed)
+	testscript.Main(m, commands)
 }
 
 // TestScripts runs testdata/script: how the command behaves, one file a subject.
