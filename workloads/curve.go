@@ -95,7 +95,7 @@ func (p percentile) kept(l record.Load) bool {
 func (p percentile) note() string {
 	const bound = "capacity: the highest rate taken in full with %s < 100 us"
 	if p.name == byP50.name {
-		return fmt.Sprintf(bound+", for on this host no load at all has a P99 beyond that", p.name)
+		return fmt.Sprintf(bound+"; this host's own gaps put even the P99 of no load beyond that", p.name)
 	}
 	return fmt.Sprintf(bound, p.name)
 }
