@@ -19,7 +19,8 @@ type keeper struct {
 	left      chan finished // segments that are full
 	settled   atomic.Uint64 // mode os: the last sequence that syncing them has made durable
 	damaged   atomic.Pointer[Damage]
-	rollLock  sync.Mutex // mode interval: held while a segment is synced or changed
+	unsynced  chan struct{} // mode interval: something was written since the last sync
+	rollLock  sync.Mutex    // mode interval: held while a segment is synced or changed
 	stop      chan struct{}
 	running   sync.WaitGroup
 	haveSpare bool
@@ -46,6 +47,7 @@ const (
 func (l *Log) keep() {
 	l.wanted, l.ready = make(chan uint64, 1), make(chan readied, 1)
 	l.left, l.stop = make(chan finished, finishedMax), make(chan struct{})
+	l.unsynced = make(chan struct{}, 1)
 	l.active.Store(l.segment.first)
 	l.settled.Store(l.durable.Load())
 	if l.env.alone {
@@ -79,20 +81,32 @@ func (l *Log) keeping() {
 	}
 }
 
-// syncing makes what is written durable every interval, so that neither the
-// committer waits for it nor an idle log forgets it.
+// syncing makes what is written durable an interval later, so that neither the
+// committer waits for it nor an idle log forgets it. While nothing is written it
+// sleeps: a tick every few milliseconds keeps the whole runtime awake.
 func (l *Log) syncing() {
-	tick := time.NewTicker(l.cfg.Interval)
-	defer tick.Stop()
 	for l.Err() == nil {
 		select {
-		case <-tick.C:
-			l.rollLock.Lock()
-			l.sync()
-			l.rollLock.Unlock()
+		case <-l.unsynced:
 		case <-l.stop:
 			return
 		}
+		select {
+		case <-time.After(l.cfg.Interval):
+		case <-l.stop:
+			return
+		}
+		l.rollLock.Lock()
+		l.sync()
+		l.rollLock.Unlock()
+	}
+}
+
+// askSync has what was written synced an interval from now, or sooner.
+func (l *Log) askSync() {
+	select {
+	case l.unsynced <- struct{}{}:
+	default: // somebody has asked already
 	}
 }
 

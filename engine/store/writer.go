@@ -45,6 +45,7 @@ func (l *Log) Commit() (n int, err error) {
 	if l.cfg.Mode == Group {
 		err = l.sync()
 	} else {
+		l.askSync()
 		err = l.syncDue()
 	}
 	if err != nil {
