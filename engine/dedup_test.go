@@ -35,13 +35,21 @@ func storedIDs(t *testing.T, dir string) map[uint64]int {
 	return ids
 }
 
-// TestDuplicatesAreStoredOnce: also over a restart, from what the log holds.
+// TestDuplicatesAreStoredOnce: also over a restart, from what the log holds, and
+// however the lanes were divided before.
 func TestDuplicatesAreStoredOnce(t *testing.T) {
+	for _, sublanes := range [][2]int{{1, 1}, {1, 4}, {4, 2}} {
+		testDuplicates(t, sublanes)
+	}
+}
+
+func testDuplicates(t *testing.T, sublanes [2]int) {
 	cfg := smallConfig(t)
 	for round, want := range []engine.Stats{
 		{Received: 6, Stored: 3, Duplicates: 3},
 		{Received: 4, Stored: 1, Duplicates: 3},
 	} {
+		cfg.Plan.Sublanes = sublanes[round]
 		e, stop := running(t, cfg)
 		p, err := e.Publisher()
 		if err != nil {
