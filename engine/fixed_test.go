@@ -77,11 +77,13 @@ func many(n int, e ingest.Event) (all []ingest.Event) {
 
 // 1: cleaning up old ids raced with inserting new ones, which were forgotten.
 func TestFixedCleanupRaceInDedup(t *testing.T) {
-	seen := process.NewSeen(process.DefaultMemory(), 1, cpu.NewClock(1e9), nil)
+	memory := process.DefaultMemory()
+	memory.Bytes = 256 << 10 // so that the sweep is often where an id goes in
+	seen := process.NewSeen(memory, 1, cpu.NewClock(1e9), nil)
 	stop := make(chan bool)
 	var cleaning sync.WaitGroup
 	cleaning.Go(func() {
-		for turns := 0; ; turns++ {
+		for {
 			select {
 			case <-stop:
 				return
@@ -90,14 +92,20 @@ func TestFixedCleanupRaceInDedup(t *testing.T) {
 			}
 		}
 	})
-	for id := uint64(1) << 40; id < 1<<40+20_000; id++ {
-		if seen.Insert(id) != queue.Fresh || seen.Insert(id-id%7) != queue.Duplicate && id%7 == 0 || !seen.Contains(id) {
-			t.Errorf("id %#x was forgotten", id)
-			break
+	const first, ids = uint64(1) << 40, 4000
+	for id := first; id < first+ids; id++ {
+		if seen.Insert(id) != queue.Fresh {
+			t.Errorf("id %#x is known before it came", id)
 		}
 	}
 	close(stop)
 	cleaning.Wait()
+	seen.Sweep(memory.Bytes / cpu.CacheLine)
+	for id := first; id < first+ids; id++ {
+		if seen.Insert(id) != queue.Duplicate || !seen.Contains(id) {
+			t.Fatalf("id %#x was forgotten", id)
+		}
+	}
 }
 
 // 2: the previous state was a static variable, shared by all control planes.
