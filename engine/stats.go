@@ -112,6 +112,9 @@ func (e *Engine) fates(s *Stats) {
 	}
 }
 
+// Durable is the last sequence known to be on the disk: for who follows the log.
+func (e *Engine) Durable() uint64 { return e.log.Durable() }
+
 // Latency is a lane's time from received to processed, and from received to
 // stored.
 func (e *Engine) Latency(lane event.Lane) (processed, stored *metrics.Snapshot) {

@@ -35,13 +35,14 @@ type settings struct {
 	alerts       alerts
 	tokenFile    string
 	admin        admin.Config
+	cluster      membership
 	file         ingest.Input  // without a path there is none
 	engine       engine.Config // but for its folder, plan and logger
 }
 
 // newSettings is what holds when nothing is told.
 func newSettings() *settings {
-	s := &settings{plan: "fused", alerts: alerts{log: true}, engine: engine.Default(""), file: ingest.Input{Priority: event.Medium, Follow: true}}
+	s := &settings{plan: "fused", cluster: newMembership(), alerts: alerts{log: true}, engine: engine.Default(""), file: ingest.Input{Priority: event.Medium, Follow: true}}
 	s.engine.TCP.Address, s.engine.Publishers = "127.0.0.1:9000", 0
 	return s
 }
@@ -103,7 +104,7 @@ func (s *settings) validate() error {
 	if err := errors.Join(tcp.Validate(1), s.admin.Validate()); err != nil {
 		return err
 	}
-	if err := errors.Join(s.alerts.validate(), s.guard.validate()); err != nil {
+	if err := errors.Join(s.alerts.validate(), s.guard.validate(), s.cluster.validate(s.engine.Log.Mode)); err != nil {
 		return err
 	}
 	if _, err := s.threads(); err != nil {

@@ -73,6 +73,8 @@ func TestEveryOptionActs(t *testing.T) {
 		"windows.span": "7s", "windows.topics": "7", "windows.fold": "true", "windows.value_field": "v", "windows.time_field": "at",
 		"windows.time_unit": "us", "windows.lateness": "3s", "windows.late": "apart",
 		"alerts.topics": "[a/b, '#']", "alerts.log": "false", "alerts.webhook": "",
+		"cluster.name": "n7", "cluster.peers": "", "cluster.client_addr": "", "cluster.certs": "c", "cluster.nats_url": "",
+		"cluster.partitions": "7", "cluster.lease": "7s", "cluster.store_bytes": "7GiB", "cluster.memory_bytes": "70MiB",
 		"admin.addr": "127.0.0.1:7", "admin.token": "0123456789abcdef", "admin.token_file": "",
 	}
 	for i, o := range newSettings().options() {
@@ -81,7 +83,7 @@ func TestEveryOptionActs(t *testing.T) {
 			t.Errorf("%s: the test has no other value for it", o.key)
 		}
 		if value == "" {
-			continue // a file that must be there: TestTokenFile
+			continue // a file that must be there, or others that must go with it: TestTokenFile, TestClusterOfConfig
 		}
 		text := o.key + ": " + value + "\n"
 		if section, name, ok := strings.Cut(o.key, "."); ok {

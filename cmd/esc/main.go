@@ -91,7 +91,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitUsage, err) })
 	root.AddCommand(
-		newServeCommand(), newLoadCommand(), newTailCommand(), newLogCommand(), newDLQCommand(),
+		newServeCommand(), newLoadCommand(), newTailCommand(), newLogCommand(), newDLQCommand(), newClusterCommand(),
 		newBenchCommand(), newProbeCommand(), newPlanCommand(),
 		newReportCommand(), newCompareCommand(), newGateCommand(), newVerifyCommand(),
 		newVersionCommand(),

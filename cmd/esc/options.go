@@ -65,7 +65,7 @@ func (s *settings) options() []option {
 		{key: "pool.slots_2kib", value: count(&e.Pool[1].Count), usage: "of up to 2 KiB"},
 		{key: "pool.slots_64kib", value: count(&e.Pool[2].Count), usage: "of up to 64 KiB"},
 		{key: "pool.slots_1mib", value: count(&e.Pool[3].Count), usage: "of up to a whole frame, 1 MiB"},
-	}, s.pressureOptions(), s.windowOptions(), s.alertOptions(), s.adminOptions())
+	}, s.pressureOptions(), s.windowOptions(), s.alertOptions(), s.adminOptions(), s.clusterOptions())
 }
 
 // inputOptions are those of the ways in beside TCP.

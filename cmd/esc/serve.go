@@ -72,6 +72,7 @@ func (s *settings) config(messages io.Writer) (cfg engine.Config, err error) {
 	cfg = s.engine
 	cfg.Log.Dir = store.EventsDir(s.data)
 	cfg.UDP.Insecure = cfg.TCP.Insecure
+	cfg.Replicated = s.cluster.watermark()
 	if s.file.Path != "" {
 		cfg.Files = []ingest.Input{s.file}
 	}
@@ -110,6 +111,10 @@ func serve(c *cobra.Command, s *settings, warnings []string) error {
 	if s.idle == duty.Spin {
 		cfg.Logger.Warn("--idle spin keeps every thread of the plan at 100 % of a CPU, idle or not")
 	}
+	part, err := s.join(e, cfg)
+	if err != nil {
+		return err
+	}
 	leave, err := s.attend(c.Context(), e, cfg)
 	if err != nil {
 		return err
@@ -119,7 +124,7 @@ func serve(c *cobra.Command, s *settings, warnings []string) error {
 	began := time.Now()
 	err = runPlaced(c.Context(), e, cfg.Logger)
 	printServed(c.OutOrStdout(), e, time.Since(began))
-	return errors.Join(err, leave(), e.Close())
+	return errors.Join(err, leave(), part(), e.Close())
 }
 
 // runPlaced runs the engine, and stops it again if it is not where it should be.

@@ -72,45 +72,52 @@ func Default(name, dir string) Config {
 
 // Validate says what is wrong, naming the field, or returns nil.
 func (c Config) Validate() error {
+	if err := c.validate(); err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	return nil
+}
+
+func (c Config) validate() error {
 	switch {
 	case !plainName(c.Name):
-		return fmt.Errorf("cluster name %q: use 1 to 32 letters, digits and dashes", c.Name)
+		return fmt.Errorf("name %q: use 1 to 32 letters, digits and dashes", c.Name)
 	case c.Dir == "":
-		return errors.New("cluster folder is missing: name one for the node's streams and replicas")
+		return errors.New("folder is missing: name one for the node's streams and replicas")
 	case c.Partitions < 1 || c.Partitions > 64:
-		return fmt.Errorf("cluster partitions: %d must be 1 to 64", c.Partitions)
+		return fmt.Errorf("partitions: %d must be 1 to 64", c.Partitions)
 	case c.StoreBytes < 64<<20 || c.StoreBytes > 16<<40:
-		return fmt.Errorf("cluster store cap: %d must be 64MiB to 16TiB", c.StoreBytes)
+		return fmt.Errorf("store_bytes: %d must be 64MiB to 16TiB", c.StoreBytes)
 	case c.MemoryBytes < 16<<20 || c.MemoryBytes > 64<<30:
-		return fmt.Errorf("cluster memory cap: %d must be 16MiB to 64GiB", c.MemoryBytes)
+		return fmt.Errorf("memory_bytes: %d must be 16MiB to 64GiB", c.MemoryBytes)
 	case c.Lease < time.Second || c.Lease > time.Minute:
-		return fmt.Errorf("cluster lease: %v must be 1s to 1m", c.Lease)
+		return fmt.Errorf("lease: %v must be 1s to 1m", c.Lease)
 	case c.Source.Dir != "" && c.Source.Durable == nil:
-		return errors.New("cluster source: a log needs Durable: what is not synced may not leave the node")
+		return errors.New("source: a log needs Durable: what is not synced may not leave the node")
 	}
 	return c.validatePeers()
 }
 
 func (c Config) validatePeers() error {
 	if c.URL != "" && (len(c.Peers) > 0 || c.Client != "") {
-		return errors.New("cluster: an external cluster's URL goes without peers and without a client address")
+		return errors.New("an external cluster's URL goes without peers and without a client address")
 	}
 	if (len(c.Peers) > 0 || c.Client != "") && c.Certs == "" {
-		return errors.New("cluster certs are missing: a port is opened only with certificates: esc cluster certs makes a set")
+		return errors.New("certs are missing: a port is opened only with certificates: esc cluster certs makes a set")
 	}
 	if n := len(c.Peers); n > 1 && (n%2 == 0 || n > 7) {
-		return fmt.Errorf("cluster peers: %d nodes: use 3, 5 or 7, so that there is a majority to lose some", n)
+		return fmt.Errorf("peers: %d nodes: use 3, 5 or 7, so that there is a majority to lose some", n)
 	}
 	for i, p := range c.Peers {
 		if _, _, err := net.SplitHostPort(p.Address); err != nil || !plainName(p.Name) {
-			return fmt.Errorf("cluster peer %s=%s: write NAME=HOST:PORT", p.Name, p.Address)
+			return fmt.Errorf("peer %s=%s: write NAME=HOST:PORT", p.Name, p.Address)
 		}
 		if slices.ContainsFunc(c.Peers[:i], func(o Peer) bool { return o.Name == p.Name || o.Address == p.Address }) {
-			return fmt.Errorf("cluster peer %s=%s: its name or its address is there twice", p.Name, p.Address)
+			return fmt.Errorf("peer %s=%s: its name or its address is there twice", p.Name, p.Address)
 		}
 	}
 	if len(c.Peers) > 0 && !slices.ContainsFunc(c.Peers, func(p Peer) bool { return p.Name == c.Name }) {
-		return fmt.Errorf("cluster name %q is not among the peers", c.Name)
+		return fmt.Errorf("name %q is not among the peers", c.Name)
 	}
 	return nil
 }

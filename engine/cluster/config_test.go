@@ -16,11 +16,11 @@ func TestConfigIsJudged(t *testing.T) {
 	three := []Peer{{"n1", "127.0.0.1:1"}, {"n2", "127.0.0.1:2"}, {"n3", "127.0.0.1:3"}}
 	for what, change := range map[string]func(*Config){
 		"":                   func(*Config) {},
-		"cluster name":       func(c *Config) { c.Name = "a.b" },
+		"name":               func(c *Config) { c.Name = "a.b" },
 		"folder is missing":  func(c *Config) { c.Dir = "" },
 		"partitions":         func(c *Config) { c.Partitions = 65 },
-		"store cap":          func(c *Config) { c.StoreBytes = 1 },
-		"memory cap":         func(c *Config) { c.MemoryBytes = 1 },
+		"store_bytes":        func(c *Config) { c.StoreBytes = 1 },
+		"memory_bytes":       func(c *Config) { c.MemoryBytes = 1 },
 		"lease":              func(c *Config) { c.Lease = time.Millisecond },
 		"needs Durable":      func(c *Config) { c.Source.Dir = "x" },
 		"certs are missing":  func(c *Config) { c.Certs = "" },
