@@ -28,6 +28,7 @@ type lead struct {
 	js      jetstream.JetStream
 	stream  jetstream.Stream
 	replica *replica
+	ring    func(stream uint64) // tells all nodes how far the stream is stored
 	logger  *slog.Logger
 
 	offers  chan offer
@@ -72,12 +73,12 @@ type landed struct {
 const (
 	flightsMax = 16 // groups under way: 1 MiB a partition
 	offersMax  = 256
-	callWait   = 3 * time.Second // for one request to JetStream
+	callWait   = 2 * time.Second // for one request to JetStream: one to a dead leader is never answered
 )
 
-func newLead(number int, js jetstream.JetStream, stream jetstream.Stream, r *replica, logger *slog.Logger) *lead {
+func newLead(number int, js jetstream.JetStream, stream jetstream.Stream, r *replica, ring func(uint64), logger *slog.Logger) *lead {
 	return &lead{
-		number: number, subject: subjectOf(number), js: js, stream: stream, replica: r, logger: logger.With("partition", number),
+		number: number, subject: subjectOf(number), js: js, stream: stream, replica: r, ring: ring, logger: logger.With("partition", number),
 		offers: make(chan offer, offersMax), changed: make(chan struct{}, 1),
 	}
 }
@@ -172,8 +173,8 @@ var errDeposed = errors.New("partition has a later owner")
 
 // find reads where the stream ends, and waits until the replica has all of it:
 // then every id that must not come again is known.
-func (l *lead) find(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*callWait)
+func (l *lead) find(outer context.Context) error {
+	ctx, cancel := context.WithTimeout(outer, callWait)
 	defer cancel()
 	info, err := l.stream.Info(ctx)
 	if err != nil {
@@ -191,6 +192,14 @@ func (l *lead) find(ctx context.Context) error {
 		return errDeposed
 	}
 	l.recent, l.stored = map[uint64]struct{}{}, nil
+	l.ring(l.end.stream)
+	return l.catchUp(outer)
+}
+
+// catchUp waits for the replica, which may have much to read.
+func (l *lead) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*callWait)
+	defer cancel()
 	if err := l.replica.await(ctx, l.end.stream); err != nil {
 		return fmt.Errorf("waiting for the replica: %w", err)
 	}
@@ -214,6 +223,7 @@ func (l *lead) fence(ctx context.Context) error {
 	if ack.Sequence != l.end.stream {
 		return fmt.Errorf("fence is message %d, not %d", ack.Sequence, l.end.stream)
 	}
+	l.ring(l.end.stream)
 	return l.replica.await(ctx, l.end.stream)
 }
 
@@ -334,6 +344,7 @@ func (l *lead) settle(ack *jetstream.PubAck) error {
 		return fmt.Errorf("group is message %d, not %d", ack.Sequence, f.stream)
 	}
 	l.flights = l.flights[1:]
+	l.ring(f.stream)
 	f.offer.answer(settled)
 	l.stored = append(l.stored, landed{f.stream, f.ids})
 	has := l.replica.standing().stream

@@ -167,7 +167,7 @@ func (n *Node) join(ctx context.Context) {
 
 // prepare makes the streams and the table's bucket, or finds them.
 func (n *Node) prepare(ctx context.Context) (err error) {
-	if n.js, err = jetstream.New(n.conn, jetstream.WithPublishAsyncTimeout(2*callWait), jetstream.WithDefaultTimeout(callWait)); err != nil {
+	if n.js, err = jetstream.New(n.conn, jetstream.WithPublishAsyncTimeout(callWait), jetstream.WithDefaultTimeout(callWait)); err != nil {
 		return err
 	}
 	if n.kv, err = n.bucket(ctx); err != nil {
@@ -178,13 +178,21 @@ func (n *Node) prepare(ctx context.Context) (err error) {
 	for _, p := range n.cfg.Peers {
 		n.roster.peers = append(n.roster.peers, p.Name)
 	}
+	var streams []jetstream.Stream
 	for number := range n.cfg.Partitions {
 		stream, err := n.stream(ctx, number)
 		if err != nil {
 			return fmt.Errorf("stream of partition %d: %w", number, err)
 		}
-		r := newReplica(number, n.cfg.Dir, stream, n.cfg.Logger)
-		n.parts = append(n.parts, partition{r, newLead(number, n.js, stream, r, n.cfg.Logger)})
+		streams = append(streams, stream)
+	}
+	for number, stream := range streams {
+		feed, err := newFeed(n.conn, number)
+		if err != nil {
+			return fmt.Errorf("feed of partition %d: %w", number, err)
+		}
+		r := newReplica(number, n.cfg.Dir, stream, feed, n.cfg.Logger)
+		n.parts = append(n.parts, partition{r, newLead(number, n.js, stream, r, feed.ring, n.cfg.Logger)})
 	}
 	return nil
 }
@@ -220,7 +228,7 @@ func (n *Node) stream(ctx context.Context, number int) (jetstream.Stream, error)
 func (n *Node) streamConfig(number int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name: streamOf(number), Subjects: []string{subjectOf(number)}, Replicas: n.cfg.replicas(),
-		Storage: jetstream.FileStorage, Discard: jetstream.DiscardNew, Duplicates: duplicatesFor, MaxMsgSize: maxMessage,
+		Storage: jetstream.FileStorage, Discard: jetstream.DiscardNew, AllowDirect: true, Duplicates: duplicatesFor, MaxMsgSize: maxMessage,
 	}
 }
 

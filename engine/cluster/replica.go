@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type replica struct {
 	number int
 	dir    string
 	stream jetstream.Stream
+	feed   *feed
 	logger *slog.Logger
 
 	log   *store.Log
@@ -72,7 +74,6 @@ const (
 	idMinutes  = 60
 	scrubRate  = 4 << 20 // bytes a second
 	retryPause = 200 * time.Millisecond
-	heartbeat  = 500 * time.Millisecond // of a stream that has nothing new; two missed, and another server is asked
 )
 
 // waiter wants to be told when the replica has the stream up to a message.
@@ -84,11 +85,11 @@ type waiter struct {
 // errDamaged says that a replica does not hold what the others hold.
 var errDamaged = errors.New("replica damaged")
 
-func newReplica(number int, dir string, stream jetstream.Stream, logger *slog.Logger) *replica {
+func newReplica(number int, dir string, stream jetstream.Stream, feed *feed, logger *slog.Logger) *replica {
 	words := make([]uint64, idWords+8)
 	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(words)))/8) & 7 // to a cache line
 	return &replica{
-		number: number, dir: filepath.Join(dir, "replicas", strconv.Itoa(number)), stream: stream,
+		number: number, dir: filepath.Join(dir, "replicas", strconv.Itoa(number)), stream: stream, feed: feed,
 		logger: logger.With("partition", number), state: Checking, ids: queue.NewDedup(words[skip:][:idWords], idMinutes),
 		slot: make([]uint64, event.SizeOf(0, store.MaxRecord)/8+1),
 	}
@@ -134,49 +135,25 @@ func (r *replica) follow(ctx context.Context) error {
 	r.mu.Lock()
 	r.stop, r.damage = stop, nil
 	r.mu.Unlock()
-	messages, err := r.messages(ctx, from)
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
 	r.enter(Following)
 	go r.watch(ctx)
-	for {
-		m, err := messages.Next()
+	for next := from; ; {
+		last, err := r.feed.read(ctx, next, r.take)
 		if damage := r.known(); damage != nil {
 			return damage
 		}
 		if err != nil {
-			return fmt.Errorf("following the stream: %w", err)
-		}
-		if err := r.take(m); err != nil {
 			return err
 		}
+		if last >= next {
+			next = last + 1
+			continue
+		}
+		r.feed.wait(ctx, next)
+		if ctx.Err() != nil {
+			return cmp.Or(r.known(), ctx.Err())
+		}
 	}
-}
-
-// messages reads the stream from a message on, until ctx is done.
-func (r *replica) messages(ctx context.Context, from uint64) (jetstream.MessagesContext, error) {
-	consumer, err := streamConsumer(ctx, r.stream, from)
-	if err != nil {
-		return nil, err
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxBytes(8<<20), jetstream.PullExpiry(4*heartbeat), jetstream.PullHeartbeat(heartbeat))
-	if err != nil {
-		return nil, fmt.Errorf("reading the stream: %w", err)
-	}
-	context.AfterFunc(ctx, messages.Stop)
-	return messages, nil
-}
-
-func streamConsumer(ctx context.Context, stream jetstream.Stream, from uint64) (jetstream.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, callWait)
-	defer cancel()
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from})
-	if err != nil {
-		return nil, fmt.Errorf("reading the stream: %w", err)
-	}
-	return consumer, nil
 }
 
 // open opens the log and reads all of it: for the chain, and for the ids of the
@@ -265,14 +242,10 @@ func readGroup(ctx context.Context, stream jetstream.Stream, at uint64) (g group
 }
 
 // take applies one message.
-func (r *replica) take(m jetstream.Msg) error {
-	meta, err := m.Metadata()
+func (r *replica) take(stream uint64, data []byte) error {
+	g, err := decodeGroup(data)
 	if err != nil {
-		return fmt.Errorf("stream message without place: %w", err)
-	}
-	g, err := decodeGroup(m.Data())
-	if err != nil {
-		return fmt.Errorf("stream message %d: %w", meta.Sequence.Stream, err)
+		return fmt.Errorf("stream message %d: %w", stream, err)
 	}
 	if err := r.apply(&g); err != nil {
 		return err
@@ -280,7 +253,7 @@ func (r *replica) take(m jetstream.Msg) error {
 	if err := r.commit(); err != nil {
 		return err
 	}
-	r.reach(tailAt(meta.Sequence.Stream, &g))
+	r.reach(tailAt(stream, &g))
 	return nil
 }
 

@@ -94,7 +94,7 @@ func (r *roster) run(ctx context.Context) {
 var ErrRemoved = errors.New("this node was removed from the cluster: start it with an empty folder and another name")
 
 func (r *roster) step(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.lease)
+	ctx, cancel := context.WithTimeout(ctx, r.lease/2)
 	defer cancel()
 	r.beat++
 	if time.Since(r.last) > r.lease { // this node was the silent one

@@ -45,7 +45,7 @@ func startServer(c *Config, creds credentials) (*server.Server, error) {
 // whoever shows nothing.
 func serverOptions(c *Config, creds credentials) (*server.Options, error) {
 	opts := &server.Options{
-		ServerName: c.Name, NoSigs: true, DisableShortFirstPing: true,
+		ServerName: c.Name, NoSigs: true, DisableShortFirstPing: true, ConnectErrorReports: 1 << 20, ReconnectErrorReports: 30,
 		DontListen: c.Client == "",
 		JetStream:  true, StoreDir: filepath.Join(c.Dir, "streams"), SyncAlways: true,
 		JetStreamMaxMemory: c.MemoryBytes, JetStreamMaxStore: c.StoreBytes,
@@ -108,7 +108,7 @@ type serverLog struct{ log *slog.Logger }
 
 func (l serverLog) Noticef(f string, v ...any) { l.log.Debug(fmt.Sprintf(f, v...), "from", "nats") }
 func (l serverLog) Warnf(f string, v ...any)   { l.log.Warn(fmt.Sprintf(f, v...), "from", "nats") }
-func (l serverLog) Errorf(f string, v ...any)  { l.log.Error(fmt.Sprintf(f, v...), "from", "nats") }
+func (l serverLog) Errorf(f string, v ...any)  { l.log.Warn(fmt.Sprintf(f, v...), "from", "nats") }
 func (l serverLog) Fatalf(f string, v ...any)  { l.log.Error(fmt.Sprintf(f, v...), "from", "nats") }
 func (l serverLog) Debugf(string, ...any)      {}
 func (l serverLog) Tracef(string, ...any)      {}

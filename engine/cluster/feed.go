@@ -1,0 +1,117 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// feed reads a partition's stream from any place on. It keeps no state in any
+// server: each read asks whoever has a copy, this node's own server first, for
+// what comes next, so there is nothing to recover when one of them dies. Where
+// there is nothing next, the owner rings when there is.
+type feed struct {
+	conn   *nats.Conn
+	number int
+	bells  chan uint64 // capacity 1: how far the stream is stored
+}
+
+const (
+	feedBatch = 64       // messages in one read
+	feedBytes = 16 << 20 // and about their bytes
+	feedWait  = time.Second
+	feedRest  = 250 * time.Millisecond // between looks that nobody rang for
+	feedSoon  = 2 * time.Millisecond   // until what was rung for is at every copy
+)
+
+// settledSubject, and the partition: how far its stream is stored.
+const settledSubject = "esc.settled."
+
+func newFeed(conn *nats.Conn, number int) (*feed, error) {
+	f := &feed{conn: conn, number: number, bells: make(chan uint64, 1)}
+	_, err := conn.Subscribe(settledSubject+strconv.Itoa(number), func(m *nats.Msg) {
+		if to, err := strconv.ParseUint(string(m.Data), 10, 64); err == nil {
+			select {
+			case <-f.bells: // an older one
+			default:
+			}
+			f.bells <- to
+		}
+	})
+	return f, err
+}
+
+// ring tells all nodes that the stream is stored up to a message. If one does
+// not hear, it looks by itself in time.
+func (f *feed) ring(stream uint64) {
+	f.conn.Publish(settledSubject+strconv.Itoa(f.number), strconv.AppendUint(nil, stream, 10))
+}
+
+// wait returns when message next may be there.
+func (f *feed) wait(ctx context.Context, next uint64) {
+	rest := time.NewTimer(feedRest)
+	defer rest.Stop()
+	for {
+		select {
+		case to := <-f.bells:
+			if to >= next {
+				pause(ctx, feedSoon)
+				return
+			}
+		case <-rest.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+var errFeed = errors.New("nobody reads the stream out")
+
+// read calls visit for messages from the one given on, and is the last it saw;
+// 0 if there was none.
+func (f *feed) read(ctx context.Context, from uint64, visit func(stream uint64, data []byte) error) (last uint64, err error) {
+	inbox, err := f.conn.SubscribeSync(f.conn.NewInbox())
+	if err != nil {
+		return 0, err
+	}
+	defer inbox.Unsubscribe()
+	if err := inbox.SetPendingLimits(-1, -1); err != nil {
+		return 0, err
+	}
+	request, err := json.Marshal(map[string]uint64{"seq": from, "batch": feedBatch, "max_bytes": feedBytes})
+	if err != nil {
+		return 0, err
+	}
+	if err := f.conn.PublishRequest("$JS.API.DIRECT.GET."+streamOf(f.number), inbox.Subject, request); err != nil {
+		return 0, err
+	}
+	for {
+		within, cancel := context.WithTimeout(ctx, feedWait)
+		m, err := inbox.NextMsgWithContext(within)
+		cancel()
+		if err != nil {
+			return last, fmt.Errorf("%w: %w", errFeed, err)
+		}
+		switch status := m.Header.Get("Status"); status {
+		case "":
+		case "204", "404": // that was all; there is none
+			return last, nil
+		default:
+			return last, fmt.Errorf("%w: status %s %s", errFeed, status, m.Header.Get("Description"))
+		}
+		at, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+		if err != nil {
+			return last, fmt.Errorf("%w: a message without its place", errFeed)
+		}
+		if err := visit(at, m.Data); err != nil {
+			return last, err
+		}
+		last = at
+	}
+}
