@@ -25,6 +25,7 @@ type tailFlags struct {
 	admin, tokenFile, topic, priority string
 	json                              bool
 	count                             int // events to show; 0: until the end
+	cluster                           clusterTail
 }
 
 func newTailCommand() *cobra.Command {
@@ -37,10 +38,18 @@ func newTailCommand() *cobra.Command {
 topic and quoted payload. Who reads too slowly loses events; how
 many by now goes to stderr.
 
-Exit codes: 0 the engine has stopped, 2 usage, 3 the admin port was not there or
-refused, 130 interrupted.`,
+With --cluster it follows what a majority of a cluster's nodes has on its disks
+(--dir, or --client and --certs, say where): partition by partition, from now or
+from a record on, by any node or by one. Nothing is lost there, however slowly it
+is read.
+
+Exit codes: 0 the engine has stopped, or --count events were shown, 2 usage, 3 the
+admin port or the cluster was not there or refused, 130 interrupted.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if f.cluster.on {
+				return tailCluster(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), f)
+			}
 			return tail(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), f)
 		},
 	}
@@ -50,6 +59,11 @@ refused, 130 interrupted.`,
 	c.Flags().StringVar(&f.priority, "priority", event.Batch.String(), "only events of this priority or a higher one")
 	c.Flags().BoolVar(&f.json, "json", false, "print the lines of JSON that the port sends")
 	c.Flags().IntVar(&f.count, "count", 0, "end after so many events; 0 goes on")
+	c.Flags().BoolVar(&f.cluster.on, "cluster", false, "follow a cluster instead")
+	c.Flags().StringVar(&f.cluster.node, "node", "", "read this node's replicas; empty: any node's")
+	c.Flags().IntVar(&f.cluster.partition, "partition", -1, "follow this partition alone; -1 is all")
+	c.Flags().Uint64Var(&f.cluster.from, "from", 0, "begin with this record of each partition, 1 being the first; 0 is now")
+	f.cluster.whereabouts.flags(c)
 	return c
 }
 

@@ -142,17 +142,21 @@ func (c *Client) Agree(ctx context.Context, partition int, nodes []Status) (a Ag
 	return a, nil
 }
 
+// ErrNotServed says that a node is not there, or does not do what it was asked
+// for; another may.
+var ErrNotServed = errors.New("not served")
+
 // ask asks one node.
 func (c *Client) ask(ctx context.Context, subject string, b []byte) ([]byte, error) {
 	m, err := c.conn.RequestWithContext(ctx, subject, b)
 	if errors.Is(err, nats.ErrNoResponders) {
-		return nil, fmt.Errorf("node %s is not there: esc cluster status lists those that are", subject[strings.LastIndexByte(subject, '.')+1:])
+		return nil, fmt.Errorf("%w: node %s is not there: esc cluster status lists those that are", ErrNotServed, subject[strings.LastIndexByte(subject, '.')+1:])
 	}
 	if err != nil {
 		return nil, err
 	}
 	if why := m.Header.Get(errorHeader); why != "" {
-		return nil, errors.New(why)
+		return nil, fmt.Errorf("%w: %s", ErrNotServed, why)
 	}
 	return m.Data, nil
 }
