@@ -26,7 +26,7 @@ func (s *settings) clusterOptions() []option {
 	return []option{
 		{key: "cluster.name", flag: "cluster", value: text(&c.Name), usage: "this node's name in a cluster, of letters, digits and dashes; empty: it stands alone and replicates nothing"},
 		{key: "cluster.peers", flag: "peers", value: field[[]string]{&c.peers, asList, joined, "list"}, usage: "all nodes, this one too, as [n1=host1:6222, n2=host2:6222, n3=host3:6222]: 3, 5 or 7; empty: a cluster of this one, without a port"},
-		{key: "cluster.client_addr", value: address(&c.Client), usage: "address for esc cluster and esc tail --cluster, HOST:PORT; empty: none"},
+		{key: "cluster.client_addr", value: address(&c.Client), usage: "address for esc cluster and esc tail --cluster, HOST:PORT; empty: with peers any port of loopback, else none"},
 		{key: "cluster.certs", value: text(&c.Certs), usage: "folder that esc cluster certs made; needed with peers or a client address"},
 		{key: "cluster.nats_url", flag: "nats-url", value: text(&c.URL), usage: "an external NATS cluster with JetStream, nats://HOST:PORT, instead of peers; with certs, by their TLS and key"},
 		{key: "cluster.partitions", value: count(&c.Partitions), usage: "ways that topics are dealt out, the same for the cluster's whole life: 1 to 64"},

@@ -34,7 +34,7 @@ type Config struct {
 	Name   string // this node's: letters, digits, dashes
 	Dir    string // folder for identity, streams and replicas; made if missing
 	Peers  []Peer // all nodes, this one too, 3, 5 or 7; none: this one alone, in the process
-	Client string // where clients are listened to, HOST:PORT; "" nowhere
+	Client string // where clients are listened to, HOST:PORT; "": with peers at a port of loopback, else nowhere
 	Certs  string // folder that MakeCerts filled; needed wherever a port is opened
 	URL    string // an external cluster's nats://..., instead of a server in the process
 
@@ -51,18 +51,18 @@ type Config struct {
 	Lease time.Duration
 
 	Source Source
-	Logger *slog.Logger // default slog.Default
+	Logger *slog.Logger `json:"-"` // default slog.Default
 }
 
 // Source is the node's own log, which is what it brings to the cluster. A node
 // without a Dir brings nothing: it only keeps what others bring.
 type Source struct {
 	Dir     string        // the log's folder
-	Durable func() uint64 // last sequence that no power cut takes back
+	Durable func() uint64 `json:"-"` // last sequence that no power cut takes back
 
 	// Replicated, if set, is told how far the log is on the disks of a majority:
 	// all events up to that sequence. It only rises, and must not block.
-	Replicated func(sequence uint64)
+	Replicated func(sequence uint64) `json:"-"`
 }
 
 // Default is the configuration of a node that stands alone.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -46,15 +47,39 @@ func (w *writer) source(dir string) Source { return Source{Dir: dir, Durable: w.
 
 // put appends one event to the group that gathers.
 func (w *writer) put(id uint64, priority event.Priority, topic string, payload []byte) {
+	for !w.try(id, priority, topic, payload) {
+		w.commit()
+	}
+}
+
+// try is put, but false when the group is full.
+func (w *writer) try(id uint64, priority event.Priority, topic string, payload []byte) bool {
 	h := (*event.Header)(unsafe.Pointer(unsafe.SliceData(w.slot)))
 	h.Record = event.Record{ID: id, Priority: priority, Type: event.TypeEvent, Wall: time.Now().UnixNano()}
 	h.Fill([]byte(topic), payload)
 	h.Seal()
-	for {
-		if _, ok := w.log.Append(h); ok {
-			return
+	_, ok := w.log.Append(h)
+	return ok
+}
+
+// commitAside commits on a goroutine of its own, as the engine does, until stop.
+func (w *writer) commitAside() (stop func()) {
+	var done atomic.Bool
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for !done.Load() {
+			if n, err := w.log.Commit(); err != nil {
+				w.t.Error(err)
+				return
+			} else if n == 0 {
+				time.Sleep(50 * time.Microsecond)
+			}
 		}
-		w.commit()
+	}()
+	return func() {
+		done.Store(true)
+		<-ended
 	}
 }
 

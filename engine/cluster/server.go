@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net"
@@ -46,14 +47,14 @@ func startServer(c *Config, creds credentials) (*server.Server, error) {
 func serverOptions(c *Config, creds credentials) (*server.Options, error) {
 	opts := &server.Options{
 		ServerName: c.Name, NoSigs: true, DisableShortFirstPing: true, ConnectErrorReports: 1 << 20, ReconnectErrorReports: 30,
-		DontListen: c.Client == "",
+		DontListen: c.Client == "" && len(c.Peers) == 0,
 		JetStream:  true, StoreDir: filepath.Join(c.Dir, "streams"), SyncAlways: true,
 		JetStreamMaxMemory: c.MemoryBytes, JetStreamMaxStore: c.StoreBytes,
 		MaxPayload: maxMessage, MaxPending: sendBuffer,
 		Nkeys: []*server.NkeyUser{{Nkey: creds.user().public}},
 	}
-	if c.Client != "" {
-		host, port, err := hostPort(c.Client)
+	if !opts.DontListen { // a server with routes wants a port for clients, too
+		host, port, err := hostPort(cmp.Or(c.Client, "127.0.0.1:0"))
 		if err != nil {
 			return nil, fmt.Errorf("cluster client address: %w", err)
 		}
@@ -78,6 +79,9 @@ func hostPort(address string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(address)
 	if err == nil {
 		port, err = strconv.Atoi(text)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
 	}
 	return host, port, err
 }
