@@ -237,10 +237,32 @@ func clusterProof(t *testing.T) (kills int) {
 	case os.Getenv("ESC_SOAK") != "":
 		return 5
 	case os.Getenv("ESC_PROOFS") != "":
-		return 2
+		return 1
 	}
 	t.Skip("it kills processes and waits for elections: set ESC_PROOFS=1, or ESC_SOAK=1m for more of it")
 	return 0
+}
+
+// TestProofStoppedLeader holds the streams' leader for longer than its lease and
+// any election: the others go on without it, and what it believes when it goes on
+// itself does no harm.
+func TestProofStoppedLeader(t *testing.T) {
+	clusterProof(t)
+	f := newFleet(t, 1000)
+	at := f.leader()
+	f.nodes[at].Process.Signal(syscall.SIGSTOP)
+	held := time.AfterFunc(recoveryMax, func() { f.nodes[at].Process.Signal(syscall.SIGCONT) })
+	defer held.Stop()
+	f.flows()
+	outage := f.traffic.restart()
+	time.Sleep(3 * time.Second)
+	f.nodes[at].Process.Signal(syscall.SIGCONT)
+	recovery := f.until("the node is back", recoveryMax, func() bool { return f.settled(0, 1, 2) })
+	f.judge("leader stopped", outage, recovery)
+	if f.t.Failed() {
+		f.lament()
+	}
+	f.audit()
 }
 
 // TestProofKilledLeader kills the streams' leader under load, again and again,

@@ -26,7 +26,7 @@ const (
 	feedBytes = 16 << 20 // and about their bytes
 	feedWait  = time.Second
 	feedRest  = 250 * time.Millisecond // between looks that nobody rang for
-	feedSoon  = 2 * time.Millisecond   // until what was rung for is at every copy
+	feedSoon  = 5 * time.Millisecond   // from a bell to the look: every copy has it then, and what came behind it is read with it
 )
 
 // settledSubject, and the partition: how far its stream is stored.

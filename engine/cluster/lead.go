@@ -23,6 +23,7 @@ import (
 //
 // One goroutine runs it on every node; only the owner's does anything.
 type lead struct {
+	name    string // of this node
 	number  int
 	subject string
 	js      jetstream.JetStream
@@ -37,7 +38,8 @@ type lead struct {
 	leading atomic.Bool            // it publishes
 
 	epoch   uint64
-	end     tail // of the stream, once all in flight is stored
+	invited uint64 // the epoch in which the stream's lead was asked here
+	end     tail   // of the stream, once all in flight is stored
 	flights []flight
 	recent  map[uint64]struct{} // ids in flight, or stored and not yet in the replica's memory
 	stored  []landed            // groups whose ids are in recent
@@ -76,9 +78,9 @@ const (
 	callWait   = 2 * time.Second // for one request to JetStream: one to a dead leader is never answered
 )
 
-func newLead(number int, js jetstream.JetStream, stream jetstream.Stream, r *replica, ring func(uint64), logger *slog.Logger) *lead {
+func newLead(name string, number int, js jetstream.JetStream, stream jetstream.Stream, r *replica, ring func(uint64), logger *slog.Logger) *lead {
 	return &lead{
-		number: number, subject: subjectOf(number), js: js, stream: stream, replica: r, ring: ring, logger: logger.With("partition", number),
+		name: name, number: number, subject: subjectOf(number), js: js, stream: stream, replica: r, ring: ring, logger: logger.With("partition", number),
 		offers: make(chan offer, offersMax), changed: make(chan struct{}, 1),
 	}
 }
@@ -180,6 +182,9 @@ func (l *lead) find(outer context.Context) error {
 	if err != nil {
 		return fmt.Errorf("finding the stream's end: %w", err)
 	}
+	if l.invite(ctx, info) {
+		return errInvited
+	}
 	l.end = tail{stream: info.State.LastSeq}
 	if info.State.LastSeq > 0 {
 		g, err := readGroup(ctx, l.stream, info.State.LastSeq)
@@ -194,6 +199,21 @@ func (l *lead) find(outer context.Context) error {
 	l.recent, l.stored = map[uint64]struct{}{}, nil
 	l.ring(l.end.stream)
 	return l.catchUp(outer)
+}
+
+// errInvited says that the stream's lead is on its way here.
+var errInvited = errors.New("the stream's lead is asked to move to the owner")
+
+// invite asks, once an epoch, that the stream be led by the owner's own server:
+// each group then crosses the network once less. It need not come to that.
+func (l *lead) invite(ctx context.Context, info *jetstream.StreamInfo) bool {
+	if info.Cluster == nil || info.Cluster.Leader == l.name || l.invited == l.epoch {
+		return false
+	}
+	l.invited = l.epoch
+	request := fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, l.name)
+	_, err := l.js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+streamOf(l.number), request)
+	return err == nil
 }
 
 // catchUp waits for the replica, which may have much to read.

@@ -192,7 +192,7 @@ func (n *Node) prepare(ctx context.Context) (err error) {
 			return fmt.Errorf("feed of partition %d: %w", number, err)
 		}
 		r := newReplica(number, n.cfg.Dir, stream, feed, n.cfg.Logger)
-		n.parts = append(n.parts, partition{r, newLead(number, n.js, stream, r, feed.ring, n.cfg.Logger)})
+		n.parts = append(n.parts, partition{r, newLead(n.cfg.Name, number, n.js, stream, r, feed.ring, n.cfg.Logger)})
 	}
 	return nil
 }

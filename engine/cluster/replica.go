@@ -150,10 +150,11 @@ func (r *replica) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if last >= next {
-			next = last + 1
+		if last+1 >= next+feedBatch {
+			next = last + 1 // and there may be more
 			continue
 		}
+		next = max(next, last+1)
 		r.feed.wait(ctx, next)
 		if ctx.Err() != nil {
 			return cmp.Or(r.known(), ctx.Err())

@@ -18,6 +18,7 @@ const (
 	maxMessage = 4 << 20          // bytes; a group of one longest record fits
 	handshake  = 5.0              // s, for TLS, on a machine that is busy
 	startWait  = 20 * time.Second // for the server to take connections
+	routePing  = time.Second      // a peer that leaves three unanswered is cut off: it may be stopped, not dead
 	sendBuffer = 64 << 20         // bytes to a slow receiver before it is cut off
 )
 
@@ -67,7 +68,8 @@ func serverOptions(c *Config, creds credentials) (*server.Options, error) {
 			return nil, fmt.Errorf("cluster peer %s: %w", p.Name, err)
 		}
 		if p.Name == c.Name {
-			opts.Cluster = server.ClusterOpts{Name: "esc", Host: host, Port: port, TLSConfig: creds.tls, TLSTimeout: handshake, PoolSize: -1}
+			opts.Cluster = server.ClusterOpts{Name: "esc", Host: host, Port: port, TLSConfig: creds.tls, TLSTimeout: handshake, PoolSize: -1,
+				PingInterval: routePing, MaxPingsOut: 3}
 			continue
 		}
 		opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort(host, strconv.Itoa(port))})

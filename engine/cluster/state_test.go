@@ -186,7 +186,7 @@ func TestLateOwnerIsFencedOff(t *testing.T) {
 	n, _ := filled(t, 100)
 	ctx := context.Background()
 	l := n.parts[0].lead
-	late := newLead(0, n.js, l.stream, n.parts[0].replica, l.ring, n.cfg.Logger)
+	late := newLead("n1", 0, n.js, l.stream, n.parts[0].replica, l.ring, n.cfg.Logger)
 	late.epoch = l.epoch
 	if err := late.find(ctx); err != nil {
 		t.Fatal(err)
