@@ -177,13 +177,19 @@ type tail struct {
 
 // after is the tail behind group g, which is the stream's next message.
 func (t tail) after(g *group) tail {
-	return tail{stream: t.stream + 1, epoch: g.epoch, index: g.index + uint64(g.count) - 1, chain: g.after, marks: g.marks}
+	n := tail{stream: t.stream + 1, epoch: g.epoch, index: t.index + uint64(g.count), chain: g.after, marks: t.marks}
+	if g.origin != 0 {
+		n.marks = t.marks.with(g.origin, g.last)
+	}
+	return n
 }
 
-// tailAt is the tail behind the message at a place in the stream.
-func tailAt(stream uint64, g *group) tail {
-	t := tail{stream: stream - 1}
-	return t.after(g)
+// goesOn reports whether group g rests on this tail. One that does not is void,
+// by the same rule on every node: an owner has several groups under way, and if
+// the first of them finds its place taken, by what an earlier one had under way,
+// the second may find the very sequence that it expects.
+func (t tail) goesOn(g *group) bool {
+	return g.index == t.index+1 && g.before == t.chain && g.epoch >= t.epoch && (g.origin == 0 || g.prev == t.marks.of(g.origin))
 }
 
 // partitionOf deals topics out: FNV-1a, which is the same in every version.

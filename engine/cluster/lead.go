@@ -185,20 +185,9 @@ func (l *lead) find(outer context.Context) error {
 	if l.invite(ctx, info) {
 		return errInvited
 	}
-	l.end = tail{stream: info.State.LastSeq}
-	if info.State.LastSeq > 0 {
-		g, err := readGroup(ctx, l.stream, info.State.LastSeq)
-		if err != nil {
-			return err
-		}
-		l.end = tailAt(info.State.LastSeq, &g)
-	}
-	if l.end.epoch > l.epoch {
-		return errDeposed
-	}
 	l.recent, l.stored = map[uint64]struct{}{}, nil
-	l.ring(l.end.stream)
-	return l.catchUp(outer)
+	l.ring(info.State.LastSeq)
+	return l.catchUp(outer, info.State.LastSeq)
 }
 
 // errInvited says that the stream's lead is on its way here.
@@ -216,12 +205,17 @@ func (l *lead) invite(ctx context.Context, info *jetstream.StreamInfo) bool {
 	return err == nil
 }
 
-// catchUp waits for the replica, which may have much to read.
-func (l *lead) catchUp(ctx context.Context) error {
+// catchUp waits for the replica, which may have much to read. It alone knows
+// which of the stream's messages count, and so where the stream stands.
+func (l *lead) catchUp(ctx context.Context, stream uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*callWait)
 	defer cancel()
-	if err := l.replica.await(ctx, l.end.stream); err != nil {
+	if err := l.replica.await(ctx, stream); err != nil {
 		return fmt.Errorf("waiting for the replica: %w", err)
+	}
+	l.end = l.replica.standing()
+	if l.end.epoch > l.epoch {
+		return errDeposed
 	}
 	return nil
 }
@@ -244,7 +238,7 @@ func (l *lead) fence(ctx context.Context) error {
 		return fmt.Errorf("fence is message %d, not %d", ack.Sequence, l.end.stream)
 	}
 	l.ring(l.end.stream)
-	return l.replica.await(ctx, l.end.stream)
+	return l.catchUp(ctx, l.end.stream)
 }
 
 // step does what is next: publish a batch, if there is room, or settle one.
@@ -313,7 +307,7 @@ func (l *lead) confirm(o offer) error {
 // has by its mark, and without transactions whose ids it has.
 func (l *lead) compose(b *group, have uint64) (g group, ids []uint64, err error) {
 	g = l.next(*b)
-	g.records, g.count = make([]byte, 0, len(b.records)), 0
+	g.records, g.count, g.prev = make([]byte, 0, len(b.records)), 0, have
 	err = b.each(func(e *store.Entry, encoded []byte) error {
 		if e.Sequence <= have || l.seen(e) {
 			return nil

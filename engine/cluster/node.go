@@ -266,21 +266,20 @@ func (n *Node) replicate(ctx context.Context) {
 	n.source.run(ctx)
 }
 
-// readMark asks the stream's end how far it has this node's log.
+// readMark asks the stream how far it has this node's log: by way of the replica,
+// which knows what in the stream counts.
 func (n *Node) readMark(ctx context.Context, p int, to *uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, callWait)
+	ctx, cancel := context.WithTimeout(ctx, 5*callWait)
 	defer cancel()
-	m, err := n.parts[p].lead.stream.GetLastMsgForSubject(ctx, subjectOf(p))
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	g, err := decodeGroup(m.Data)
+	info, err := n.parts[p].lead.stream.Info(ctx)
 	if err != nil {
 		return err
 	}
-	*to = g.marks.of(n.id)
+	r := n.parts[p].replica
+	if err := r.await(ctx, info.State.LastSeq); err != nil {
+		return err
+	}
+	*to = r.standing().marks.of(n.id)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -37,6 +38,8 @@ type replica struct {
 	log   *store.Log
 	slot  []uint64     // an event as the log takes it
 	ids   *queue.Dedup // of the transactions of the last hour
+	has   bound        // what the log ends with
+	noted time.Time    // when the place was written down last
 	clock int64        // minutes, of the record that ids was advanced for last
 
 	mu      sync.Mutex
@@ -117,6 +120,7 @@ func (r *replica) run(ctx context.Context) {
 		}
 	}
 	if r.log != nil {
+		r.note(r.standing())
 		if err := r.log.Close(); err != nil {
 			r.logger.Error("closing the replica", "err", err)
 		}
@@ -133,16 +137,12 @@ func (r *replica) follow(ctx context.Context) error {
 			return err
 		}
 	}
-	from, err := r.place(ctx)
-	if err != nil {
-		return err
-	}
 	r.mu.Lock()
 	r.stop, r.damage = stop, nil
 	r.mu.Unlock()
 	r.enter(Following)
-	go r.watch(ctx)
-	for next := from; ; {
+	go r.watch(ctx, r.log)
+	for next := r.standing().stream + 1; ; {
 		last, err := r.feed.read(ctx, next, r.take)
 		if damage := r.known(); damage != nil {
 			return damage
@@ -175,9 +175,13 @@ func (r *replica) open() error {
 		return fmt.Errorf("replica of partition %d: %w", r.number, err)
 	}
 	r.log = log
-	t := tail{}
+	t := r.recall()
+	if recovery.Last < t.index { // a power cut took the end of the log
+		t = tail{}
+	}
+	r.has = bound{}
 	if recovery.Last > 0 {
-		if t, err = r.check(); err != nil {
+		if err = r.check(t); err != nil {
 			return fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
@@ -187,64 +191,25 @@ func (r *replica) open() error {
 	return nil
 }
 
-// check reads the log from its first record on.
-func (r *replica) check() (t tail, err error) {
+// check reads the log from its first record on, and holds it against where the
+// replica remembers to have been.
+func (r *replica) check(at tail) error {
 	reader, err := store.NewReader(r.dir)
 	if err != nil {
-		return t, err
+		return err
 	}
 	defer reader.Close()
 	for e := range reader.All() {
-		if e.Sequence != t.index+1 {
-			return t, fmt.Errorf("record %d is missing", t.index+1)
+		if e.Sequence != r.has.index+1 {
+			return fmt.Errorf("record %d is missing", r.has.index+1)
 		}
-		t.index, t.chain = e.Sequence, link(t.chain, e.Content)
+		r.has = bound{e.Sequence, link(r.has.chain, e.Content)}
+		if r.has.index == at.index && r.has.chain != at.chain {
+			return fmt.Errorf("chain behind record %d is %08x, was %08x", at.index, r.has.chain, at.chain)
+		}
 		r.remember(e)
 	}
-	return t, reader.Err()
-}
-
-// place is the stream's message that holds the replica's last record, from
-// which it goes on: there the chains are compared once more.
-func (r *replica) place(ctx context.Context) (uint64, error) {
-	at := r.standing()
-	if at.stream > 0 {
-		return at.stream + 1, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, callWait)
-	defer cancel()
-	info, err := r.stream.Info(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("partition %d: %w", r.number, err)
-	}
-	low, high := max(info.State.FirstSeq, 1), info.State.LastSeq+1
-	for low < high { // the first message that ends with our last record or behind it
-		middle := low + (high-low)/2
-		g, err := readGroup(ctx, r.stream, middle)
-		if err != nil {
-			return 0, err
-		}
-		if g.index+uint64(g.count) > at.index {
-			high = middle
-		} else {
-			low = middle + 1
-		}
-	}
-	if low > info.State.LastSeq && at.index > 0 {
-		return 0, fmt.Errorf("%w: it has %d records, more than the stream", errDamaged, at.index)
-	}
-	return low, nil
-}
-
-func readGroup(ctx context.Context, stream jetstream.Stream, at uint64) (g group, err error) {
-	m, err := stream.GetMsg(ctx, at)
-	if err == nil {
-		g, err = decodeGroup(m.Data)
-	}
-	if err != nil {
-		return g, fmt.Errorf("stream message %d: %w", at, err)
-	}
-	return g, nil
+	return reader.Err()
 }
 
 // take applies one message.
@@ -253,36 +218,38 @@ func (r *replica) take(stream uint64, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("stream message %d: %w", stream, err)
 	}
-	if err := r.apply(&g); err != nil {
-		return err
+	to := r.standing()
+	if to.goesOn(&g) {
+		if err := r.apply(&g); err != nil {
+			return err
+		}
+		if err := r.commit(); err != nil {
+			return err
+		}
+		to = to.after(&g)
 	}
-	if err := r.commit(); err != nil {
-		return err
-	}
-	r.reach(tailAt(stream, &g))
+	to.stream = stream
+	r.reach(to)
 	return nil
 }
 
 // apply appends what of a group the log has not, and holds the chain against
 // what it has.
 func (r *replica) apply(g *group) error {
-	at, chain := r.standing(), g.before
-	if g.index > at.index+1 {
-		return fmt.Errorf("%w: it ends with record %d, the stream goes on with %d", errDamaged, at.index, g.index)
+	chain, index := g.before, g.index
+	if g.index > r.has.index+1 {
+		return fmt.Errorf("%w: it ends with record %d, the stream goes on with %d", errDamaged, r.has.index, g.index)
 	}
-	if g.index == at.index+1 && chain != at.chain {
-		return r.disagree(at, chain)
-	}
-	index := g.index
 	err := g.each(func(e *store.Entry, _ []byte) error {
 		chain = link(chain, e.Content)
-		if index == at.index && chain != at.chain {
-			return r.disagree(at, chain)
+		if index == r.has.index && chain != r.has.chain {
+			return fmt.Errorf("%w: chain behind record %d is %08x here and %08x in the stream", errDamaged, index, r.has.chain, chain)
 		}
-		if index > at.index {
+		if index > r.has.index {
 			if err := r.append(e, index); err != nil {
 				return err
 			}
+			r.has = bound{index, chain}
 			r.remember(e)
 		}
 		index++
@@ -292,10 +259,6 @@ func (r *replica) apply(g *group) error {
 		err = fmt.Errorf("group %d to %d: chain ends with %08x, not %08x: %w", g.index, index-1, chain, g.after, errGroup)
 	}
 	return err
-}
-
-func (r *replica) disagree(at tail, chain uint32) error {
-	return fmt.Errorf("%w: chain behind record %d is %08x here and %08x in the stream", errDamaged, at.index, at.chain, chain)
 }
 
 // append puts a record into the log under its index.
@@ -363,6 +326,9 @@ func (r *replica) setAside() error {
 	defer r.mu.Unlock()
 	r.closeReader()
 	r.tail, r.damage, r.bounds = tail{}, nil, [bounds]bound{}
+	if err := os.Remove(r.dir + placeSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("setting a damaged replica aside: %w", err)
+	}
 	r.repairs++
 	aside := fmt.Sprintf("%s.damaged-%d", r.dir, time.Now().UnixNano())
 	if err := os.Rename(r.dir, aside); err != nil {

@@ -26,6 +26,9 @@ func (r *replica) enter(s State) {
 
 // reach notes that the log has the stream up to t, and tells who waits for it.
 func (r *replica) reach(t tail) {
+	if time.Since(r.noted) > replicaSync {
+		r.note(t)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tail = t
@@ -79,8 +82,8 @@ func (r *replica) known() error {
 }
 
 // watch looks at what the scrub finds in what was written long ago.
-func (r *replica) watch(ctx context.Context) {
-	for log := r.log; ctx.Err() == nil; pause(ctx, time.Second) {
+func (r *replica) watch(ctx context.Context, log *store.Log) {
+	for ; ctx.Err() == nil; pause(ctx, time.Second) {
 		if d := log.Damage(); d != nil {
 			r.mu.Lock()
 			r.condemn(errors.New(d.String()))

@@ -249,3 +249,28 @@ func TestNothingTwice(t *testing.T) {
 		t.Errorf("%d records, before %d", at.index, before.index)
 	}
 }
+
+// TestVoidMessagesCountForNobody: what rests on no message that counts, though
+// the stream took it, is passed over by replicas and by the next owner.
+func TestVoidMessagesCountForNobody(t *testing.T) {
+	n, _ := filled(t, 200)
+	ctx, r, l := context.Background(), n.parts[0].replica, n.parts[0].lead
+	before := r.standing()
+	stale := group{epoch: before.epoch, index: before.index + 65, before: 7, after: 7, origin: n.id, prev: 1 << 30, last: 1 << 31}
+	if _, err := n.js.PublishMsg(ctx, l.message(&stale)); err != nil {
+		t.Fatal(err)
+	}
+	l.ring(before.stream + 1)
+	eventually(t, "the replica is past it", func() bool { return r.standing().stream == before.stream+1 })
+	if at := r.standing(); at.index != before.index || at.chain != before.chain || at.marks.of(n.id) != before.marks.of(n.id) {
+		t.Errorf("a void message moved the replica from %+v to %+v", before, at)
+	}
+	cfg := n.cfg
+	n.Close()
+	n = started(t, cfg)
+	<-n.Joined()
+	eventually(t, "its log is followed from where it counts", func() bool { return n.Replicated() >= 200 })
+	if at := n.parts[0].replica.standing(); at.index != before.index || n.parts[0].replica.repairs != 0 {
+		t.Errorf("after a restart %d records, were %d, %d repairs", at.index, before.index, n.parts[0].replica.repairs)
+	}
+}
