@@ -45,15 +45,15 @@ func newFleet(t *testing.T, rate int) *fleet {
 		f.start(i)
 		frames = append(frames, n.Frames)
 	}
-	f.until("a client is let in", recoveryMax, func() bool {
+	f.until("a client is let in", patience, func() bool {
 		w.clients = nil
 		f.client, err = w.dial()
 		return err == nil
 	})
 	t.Cleanup(func() { f.client.Close() })
-	f.until("all nodes lead or follow", recoveryMax, func() bool { return f.settled(0, 1, 2) })
+	f.until("all nodes lead or follow", patience, func() bool { return f.settled(0, 1, 2) })
 	f.traffic = insist(t, frames, rate)
-	f.until("events are answered", recoveryMax, func() bool { return f.traffic.answered() > 100 })
+	f.until("events are answered", patience, func() bool { return f.traffic.answered() > 100 })
 	f.traffic.restart()
 	return f
 }
