@@ -29,7 +29,7 @@ func (b *Bench) together(cpus []int, f func(i int)) error {
 // kept for the row; a thread that strayed is an error.
 func (b *Bench) held(cpus []int, f func(i int)) error {
 	var ready, done sync.WaitGroup
-	errs, found := make([]error, len(cpus)), make([]record.Placed, len(cpus))
+	errs, strayed, found := make([]error, len(cpus)), make([]error, len(cpus)), make([]record.Placed, len(cpus))
 	ready.Add(len(cpus))
 	for i, c := range cpus {
 		done.Go(func() {
@@ -42,14 +42,12 @@ func (b *Bench) held(cpus []int, f func(i int)) error {
 				}
 			}
 			f(i)
-			found[i], errs[i] = b.whereabouts(c)
+			found[i], strayed[i] = b.whereabouts(c) // errs is read by the others, who may not have begun
 		})
 	}
 	done.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+	if err := errors.Join(append(errs, strayed...)...); err != nil {
+		return err
 	}
 	b.found = append(b.found, found...)
 	return nil
