@@ -255,8 +255,9 @@ func (r *Rising) track(id uint64) *Track {
 	if r.last.producer == producer+1 {
 		return r.last
 	}
+	first := mix(producer) >> 32
 	for i := range uint64(probesMax) {
-		if t := r.place(producer, i); t.producer == producer+1 {
+		if t := r.place(first + i); t.producer == producer+1 {
 			r.last = t
 			return t
 		}
@@ -264,16 +265,16 @@ func (r *Rising) track(id uint64) *Track {
 	return nil
 }
 
-func (r *Rising) place(producer, i uint64) *Track {
-	return &r.tracks[(mix(producer)>>32+i)&uint64(len(r.tracks)-1)]
-}
+// place is a track; a producer's are the four from where its mixed number points.
+func (r *Rising) place(i uint64) *Track { return &r.tracks[i&uint64(len(r.tracks)-1)] }
 
 // adopt gives the id's producer a track that is not in use, or has not been for a
 // window; nil if there is none.
 func (r *Rising) adopt(id uint64) *Track {
 	producer, now := id>>event.CounterBits, r.table.generation.Load()
+	first := mix(producer) >> 32
 	for i := range uint64(probesMax) {
-		t := r.place(producer, i)
+		t := r.place(first + i)
 		if t.producer != 0 && now-t.used <= r.window {
 			continue
 		}
