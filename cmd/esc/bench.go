@@ -70,7 +70,7 @@ is kept, marked partial).`,
 	c.Flags().StringVar(&f.out, "out", "results", "folder that gets the folder of results")
 	c.Flags().StringVar(&f.scratch, "scratch", "", "folder for logs under test (default: a tmpfs, /dev/shm)")
 	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 8); with --against fresh processes of each build (default 10)")
-	c.Flags().DurationVar(&f.time, "time", 0, "length of a trial (default 150ms, with --quick 30ms)")
+	c.Flags().DurationVar(&f.time, "time", 0, "length of a trial (default 125ms, with --quick 30ms)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: of the time, and recorded)")
 	c.Flags().Float64Var(&f.slowdown, slowdownFlag, 0, "share by which amortised operations are slowed down, as the bait of esc gate selftest")
 	_ = c.Flags().MarkHidden(slowdownFlag) // it is defined above
@@ -95,7 +95,7 @@ func (f *benchFlags) defaults() error {
 		}
 	}
 	if f.time == 0 {
-		f.time = 150 * time.Millisecond
+		f.time = 125 * time.Millisecond
 		if f.quick {
 			f.time = 30 * time.Millisecond
 		}
