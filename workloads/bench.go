@@ -55,6 +55,8 @@ type Bench struct {
 	guest         bool
 	warmUp        int // trials of the present cell that came before those that count
 
+	uncounting bool // between nodes, where only times are kept: counters come and go at the price of an interrupt to every CPU
+
 	counting sync.Mutex       // around what several threads count
 	counts   []record.Counter // of the present trial
 	source   record.Counters
