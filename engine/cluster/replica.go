@@ -181,7 +181,10 @@ func (r *replica) open() error {
 	}
 	r.has = bound{}
 	if recovery.Last > 0 {
-		if err = r.check(t); err != nil {
+		if err = r.check(t); err == nil && r.has.index != recovery.Last {
+			err = fmt.Errorf("only %d of %d records read back", r.has.index, recovery.Last)
+		}
+		if err != nil {
 			return fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
