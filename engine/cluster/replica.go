@@ -188,9 +188,7 @@ func (r *replica) open() error {
 			return fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
-	r.mu.Lock()
-	r.tail = t
-	r.mu.Unlock()
+	r.reach(t) // who waits already is told
 	return nil
 }
 
