@@ -21,7 +21,6 @@ import (
 type Client struct {
 	conn *nats.Conn
 	js   jetstream.JetStream
-	kv   jetstream.KeyValue
 }
 
 // Dial connects to any of the addresses, HOST:PORT each, with the client's

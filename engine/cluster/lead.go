@@ -117,7 +117,7 @@ func (l *lead) run(ctx context.Context) {
 			continue
 		}
 		l.epoch = *epoch
-		if err := l.reign(ctx); err != nil && ctx.Err() == nil {
+		if err := l.reign(ctx); ctx.Err() == nil {
 			l.logger.Info("partition is looked at anew", "err", err)
 			pause(ctx, retryPause/4)
 		}
