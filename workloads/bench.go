@@ -21,23 +21,24 @@ import (
 
 // Bench is the setting that all workloads of a run share.
 type Bench struct {
-	Clock   cpu.Clock
-	Ruler   probes.Ruler
-	Fitness record.Fitness
-	Allowed []int         // CPUs this process may use, ascending
-	Pairs   []Pair        // of them, by relation: the first is the planned one
-	Set     Settings      // restricts the cells
-	Hot     int           // CPU of the measured thread, in the cell under way
-	Peer    int           // CPU of the second thread; Hot where there is but one
-	Trials  int           // kept of each cell
-	Time    time.Duration // one trial's length, roughly
-	Scratch string        // folder for logs under test, on tmpfs
-	Disk    string        // folder on the disk of the results
-	Self    string        // this binary, for workloads that need another process
-	Seed    uint64
-	Random  *rand.Rand
-	Trace   drive.Trace // to be replayed by the open loops; nil: no replay
-	Log     io.Writer   // progress, written between measurements only
+	Clock    cpu.Clock
+	Ruler    probes.Ruler
+	Fitness  record.Fitness
+	Allowed  []int         // CPUs this process may pin threads to, ascending
+	Isolated []int         // those the scheduler leaves alone, where nothing unpinned belongs
+	Pairs    []Pair        // of them, by relation: the first is the planned one
+	Set      Settings      // restricts the cells
+	Hot      int           // CPU of the measured thread, in the cell under way
+	Peer     int           // CPU of the second thread; Hot where there is but one
+	Trials   int           // kept of each cell
+	Time     time.Duration // one trial's length, roughly
+	Scratch  string        // folder for logs under test, on tmpfs
+	Disk     string        // folder on the disk of the results
+	Self     string        // this binary, for workloads that need another process
+	Seed     uint64
+	Random   *rand.Rand
+	Trace    drive.Trace // to be replayed by the open loops; nil: no replay
+	Log      io.Writer   // progress, written between measurements only
 
 	// Profile is how long each cell is profiled after its trials; 0: not at all.
 	Profile  time.Duration
@@ -79,7 +80,9 @@ func (b *Bench) use(p Pair) { b.Hot, b.Peer, b.node = p.Hot, p.Peer, p.Node }
 // CPU where something spins would cost a time slice, some milliseconds, each time.
 func (b *Bench) confine(threads int) error {
 	spun := b.crew(threads)
-	rest := slices.DeleteFunc(slices.Clone(b.Allowed), func(c int) bool { return slices.Contains(spun, c) })
+	rest := slices.DeleteFunc(slices.Clone(b.Allowed), func(c int) bool {
+		return slices.Contains(spun, c) || slices.Contains(b.Isolated, c)
+	})
 	if len(rest) == 0 {
 		rest = b.Allowed
 	}

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 
-	"eventstreamcore/engine/cpu"
 	"eventstreamcore/probes/place"
 	"eventstreamcore/probes/topology"
 	"eventstreamcore/workloads"
@@ -30,8 +29,9 @@ func (f *benchFlags) bench() (*workloads.Bench, *topology.Topology, error) {
 	if err != nil {
 		return nil, nil, exit(exitUnmeasured, err)
 	}
-	if b.Allowed, err = cpu.Allowed(); err != nil {
-		return nil, nil, exit(exitUnmeasured, err)
+	b.Allowed = machine.Usable()
+	if machine.Isolated != nil {
+		b.Isolated = *machine.Isolated
 	}
 	hot, peer, err := f.planned(machine, b.Allowed)
 	if err != nil {

@@ -25,9 +25,7 @@ func keepLoad(root string, s drive.Spec, r drive.Report, began time.Time) (dir s
 		return "", err
 	}
 	run := record.Run{Schema: record.Schema, Started: began, Ended: time.Now().UTC(), Command: os.Args, Seed: s.Schedule.Seed, Partial: r.Partial, Build: readBuild()}
-	if run.Host, err = readHost(machine); err != nil {
-		return "", err
-	}
+	run.Host = readHost(machine)
 	base := record.Row{Workload: "load", Procs: s.Connections, Params: []record.Param{
 		{Key: "rate", Value: strconv.FormatFloat(s.Schedule.Rate, 'f', -1, 64)}, {Key: "shape", Value: s.Schedule.Shape.String()},
 		{Key: "size", Value: strconv.Itoa(s.Size)}, {Key: "frames", Value: fmt.Sprintf("v%d", s.Version)},
