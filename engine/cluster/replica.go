@@ -77,8 +77,8 @@ const (
 	idMinutes = 60
 	scrubRate = 4 << 20 // bytes a second
 	// replicaSync is how much of a replica a power cut may take: the stream is
-	// what is promised, and the replica is filled up from it. Syncing every 10 ms
-	// tripled the time to an answer where three nodes share a disk.
+	// what is promised, and the replica is filled up from it, so that its syncs
+	// need not stand in the way of the stream's on a disk that both share.
 	replicaSync = time.Second
 
 	retryPause = 200 * time.Millisecond

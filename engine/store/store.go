@@ -84,7 +84,7 @@ type Config struct {
 
 	// Direct writes groups past the page cache in mode group, where the file
 	// system can (Log.Direct says). On a virtual disk groups of 1 and 64 events
-	// took 3 to 14 % less time by it in each of five runs, those of 1,024 between 8 %
+	// took 3 to 14 % less time by it in each of four runs, those of 1,024 between 8 %
 	// less and 5 % more; who reads what has just been written reads the disk.
 	// TestProofDurable of package workloads says what it does on yours.
 	Direct bool
