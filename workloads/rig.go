@@ -122,11 +122,6 @@ func verify(events string) error {
 	return nil
 }
 
-// settled waits until the engine has stored that many events in all.
-func (r *rig) settled(stored uint64) error {
-	return r.reach("stored", stored, func(s engine.Stats) uint64 { return s.Stored })
-}
-
 // account waits until n more events than before have come and gone, and says so
 // if they were not all stored, but for datagrams that the kernel dropped. It gives
 // up when nothing has moved for a while.

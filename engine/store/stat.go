@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"strings"
 	"time"
 )
@@ -25,13 +26,22 @@ type SegmentStat struct {
 	Problem     string // why its head cannot be used, "" if it can
 }
 
+// statTries bounds how often a log is looked at that is written, and its
+// segments taken away, faster than that.
+const statTries = 20
+
 // ReadStat looks at the log in dir. It takes no lock and changes nothing.
-func ReadStat(dir string) (Stat, error) {
+func ReadStat(dir string) (s Stat, err error) {
 	d, err := openFolder(dir, false)
 	if err != nil {
-		return Stat{}, err
+		return s, err
 	}
-	return stat(d)
+	for range statTries {
+		if s, err = stat(d); !errors.Is(err, errChanged) {
+			break
+		}
+	}
+	return s, err
 }
 
 func stat(d disk) (s Stat, err error) {

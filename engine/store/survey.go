@@ -192,6 +192,20 @@ func (v *survey) part(i int) error {
 // read takes in the groups of part i from an offset on.
 func (v *survey) read(i int, at int64) error {
 	p := &v.parts[i]
+	return v.scan(p, func(s *scanner) (err error) {
+		s.trust = v.trust
+		for found := true; found && err == nil; {
+			at, found, err = v.group(i, s, at)
+		}
+		if now, bad := readPart(v.disk, p.name); isMissing(bad) || bad == nil && now.salt != p.salt {
+			v.gone()
+		}
+		return err
+	})
+}
+
+// scan calls look with a scanner of a part, unless retention has taken the part.
+func (v *survey) scan(p *part, look func(*scanner) error) error {
 	f, err := v.disk.OpenRead(p.name)
 	if isMissing(err) {
 		v.gone()
@@ -205,14 +219,7 @@ func (v *survey) read(i int, at int64) error {
 	if err != nil {
 		return err
 	}
-	s.trust = v.trust
-	for found := true; found && err == nil; {
-		at, found, err = v.group(i, s, at)
-	}
-	if now, bad := readPart(v.disk, p.name); isMissing(bad) || bad == nil && now.salt != p.salt {
-		v.gone()
-	}
-	return err
+	return look(s)
 }
 
 // gone starts the chain anew: retention took a segment while it was being read.
@@ -336,20 +343,11 @@ func (v *survey) tail(from int) error {
 	if after := v.segment + 1; after < len(v.parts) && v.parts[after].bad == nil && v.parts[after].first == v.next {
 		v.segment, v.at = after, headerSize // made ready, nothing in it yet
 	}
-	p := &v.parts[v.segment]
-	f, err := v.disk.OpenRead(p.name)
-	if isMissing(err) {
-		v.gone()
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	s, err := newScanner(f, p.salt)
-	if err != nil {
-		return err
-	}
+	return v.scan(&v.parts[v.segment], v.torn)
+}
+
+// torn notes what lies behind the log's end, if anything does.
+func (v *survey) torn(s *scanner) (err error) {
 	v.end, err = s.remains(v.at, v.next)
 	if err != nil || v.end == 0 {
 		return err
@@ -359,7 +357,7 @@ func (v *survey) tail(from int) error {
 		return err
 	}
 	bad, err := s.firstBad(v.at, v.next)
-	v.damage(Damage{index: v.segment, Segment: p.name, At: v.at, Bad: bad, First: v.next, Why: why})
+	v.damage(Damage{index: v.segment, Segment: v.parts[v.segment].name, At: v.at, Bad: bad, First: v.next, Why: why})
 	return err
 }
 
