@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -118,14 +119,16 @@ func (w *Worker) turn(c *conn, n int, s wire.Status) (more bool) {
 	return false
 }
 
-// A frame longer than assembleOver is put together in a buffer of its own. The
-// last few of those are kept for reuse.
+// What is there of a frame is carried over from read to read until it is
+// assembleOver bytes; from there on it is put together in a buffer of its own,
+// which grows with what comes: that a frame will be long is easily said. The last
+// few of those are kept for reuse.
 const (
 	assembleOver   = 64 << 10
 	assembliesKept = 4
 )
 
-// assemblies are buffers of wire.MaxFrame bytes.
+// assemblies are buffers of up to wire.MaxFrame bytes.
 type assemblies struct {
 	kept    [][]byte
 	waiting fifo // connections that could not have one
@@ -134,31 +137,32 @@ type assemblies struct {
 // room is where c's next bytes go, behind the have bytes of its last frame that
 // are there already; nil when too much is in flight for a frame so long.
 func (w *Worker) room(c *conn) (into []byte, have int) {
-	if c.need <= assembleOver {
+	if !c.large && len(c.carry) < assembleOver {
 		return w.buffer, copy(w.buffer, c.carry)
 	}
-	if !c.large {
-		large := w.borrow()
-		if large == nil {
-			return nil, 0
-		}
-		c.carry, c.large = append(large, c.carry...), true
+	if !c.large && !w.borrow(c) {
+		return nil, 0
 	}
-	return c.carry[:c.need], len(c.carry)
+	if len(c.carry) == cap(c.carry) {
+		c.carry = slices.Grow(c.carry, len(c.carry))
+	}
+	return c.carry[:min(c.need, cap(c.carry))], len(c.carry)
 }
 
-func (w *Worker) borrow() []byte {
+// borrow counts a whole frame as in flight, for one that was begun must be able
+// to end, and puts what is there of c's into a buffer for it.
+func (w *Worker) borrow(c *conn) bool {
 	if w.inFlight < wire.MaxFrame {
-		return nil
+		return false
 	}
 	w.inFlight -= wire.MaxFrame
+	c.large = true
 	a := &w.assemblies
 	if last := len(a.kept) - 1; last >= 0 {
-		b := a.kept[last]
+		c.carry = append(a.kept[last], c.carry...)
 		a.kept = a.kept[:last]
-		return b
 	}
-	return make([]byte, 0, wire.MaxFrame)
+	return true
 }
 
 // surrender takes c's assembly back, if it has one.

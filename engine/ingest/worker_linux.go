@@ -120,7 +120,7 @@ func (w *Worker) watch(fd int, slot int32, events uint32) error {
 }
 
 // Step brings back answers, polls, reads at most once, and admits at most 256
-// frames. It returns how many of both.
+// frames. It returns how many answers, reads and frames.
 func (w *Worker) Step(now cpu.Ticks) int {
 	work := w.collect()
 	w.intake.Flush()
@@ -128,7 +128,9 @@ func (w *Worker) Step(now cpu.Ticks) int {
 		w.pause(w.tcp.Orders.Given().PauseTransactions)
 	}
 	if w.reading == nil {
-		w.next(now)
+		if w.next(now); w.reading != nil {
+			work++ // though it may be a byte: a sleep after each would let the others wait
+		}
 	}
 	if w.reading != nil {
 		work += w.parse()
@@ -171,7 +173,10 @@ func (w *Worker) poll() {
 // Sleep waits in the poll until something happens, for max at the longest. A
 // worker that waits for room sleeps a millisecond, for no one wakes it when there is.
 func (w *Worker) Sleep(max time.Duration) {
-	if w.reading != nil || w.ready.n > 0 || w.parked.n > 0 || !w.udp.drained() || w.intake.Waiting() > 0 {
+	if w.reading == nil && w.ready.n > 0 {
+		return
+	}
+	if w.reading != nil || w.parked.n > 0 || !w.udp.drained() || w.intake.Waiting() > 0 {
 		max = min(max, time.Millisecond)
 	}
 	if w.wokeUp {
