@@ -12,7 +12,7 @@ DURATION ?= 10m
 NEW ?= results/latest
 # The rows whose plots README shows, as files are named.
 LATENCY := pipeline_plan=fused_load=open_rate=100k_lane=realtime_span=received-stored
-CAPACITY := pipeline_plan=fused_load=sweep
+CAPACITY := tcp_frame=v2_load=capacity_connections=1
 # The systems that are vetted and built beside this one.
 SYSTEMS := linux/arm64 linux/riscv64 darwin/arm64 windows/amd64
 # No commit is stamped into the binary outside a checkout.

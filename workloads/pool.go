@@ -23,7 +23,7 @@ func pool(b *Bench) []Cell {
 	cells := []Cell{{
 		Params: params("op", "acquire-release"), Threads: 1, Targets: []string{"pool", "pool-rate", "pool-gain"}, FloorUnit: "ns/op", Floor: loadStoreFloor,
 		Open: func(b *Bench) (Trial, error) {
-			return b.stocked(1, acquireRelease, func(ns float64) []record.Value {
+			return b.stocked(1, func(s *stock) loop { return acquireRelease(s.Pool) }, func(ns float64) []record.Value {
 				values := []record.Value{value("ops/s", 1e9/ns)}
 				if heap, err := b.heapNs(); err == nil {
 					values = append(values, value("x-alloc", heap/ns))
@@ -89,7 +89,7 @@ func (s *stock) slots() *bus.Slots {
 }
 
 //go:noinline
-func acquireRelease(p *stock) loop {
+func acquireRelease(p *memory.Pool) loop {
 	return func(n int) (succeeded int) {
 		for range n {
 			if r, _ := p.Acquire(poolEvent); r != 0 {
