@@ -18,7 +18,7 @@ func WriteSync(clock cpu.Clock, dir string, bytes int, budget time.Duration) (Fl
 	if err != nil {
 		return Floor{}, fmt.Errorf("write and sync in %s: %w", dir, err)
 	}
-	return newFloor("write_sync", fmt.Sprintf("pwrite of %d bytes and fdatasync in %s", bytes, dir), samples)
+	return newFloor("write_sync", fmt.Sprintf("pwrite of %d bytes and fdatasync on the filesystem that is measured", bytes), samples)
 }
 
 // Disk times writes of one 4 KiB page to the filesystem of dir: into the page

@@ -1,8 +1,6 @@
 package workloads
 
 import (
-	"fmt"
-	"math"
 	"testing"
 	"time"
 
@@ -76,21 +74,6 @@ func wholeOf(t *testing.T, rate float64, n int, stall time.Duration, leak bool) 
 	return c.spans(nil, nil)[0].Histogram
 }
 
-// stallPercentiles holds percentiles to theory: of n events at the rate, the
-// i-th slowest waited for all of the stall but i periods.
-func stallPercentiles(h *hdrhistogram.Histogram, rate float64, stall time.Duration, noise float64) error {
-	period := 1e9 / rate
-	for _, percent := range []float64{10, 50, 75, 90, 95, 99, 99.9} {
-		slower := float64(h.TotalCount()) * (1 - percent/100)
-		want := max(float64(stall.Nanoseconds())-slower*period, 0)
-		got := float64(h.ValueAtPercentile(percent))
-		if tolerance := want/1000 + period + noise; math.Abs(got-want) > tolerance {
-			return fmt.Errorf("p%g is %.0f ns, theory says %.0f +- %.0f", percent, got, want, tolerance)
-		}
-	}
-	return nil
-}
-
 func TestAStallOfTheEngineIsCountedAgainstEveryEventItDelayed(t *testing.T) {
 	for _, c := range []struct {
 		rate  float64
@@ -98,14 +81,14 @@ func TestAStallOfTheEngineIsCountedAgainstEveryEventItDelayed(t *testing.T) {
 		stall time.Duration
 	}{{100_000, 100_000, 100 * time.Millisecond}, {1_000_000, 200_000, 3 * time.Millisecond}, {50_000, 20_000, 0}} {
 		const noise = 10 * lookNs
-		if err := stallPercentiles(wholeOf(t, c.rate, c.n, c.stall, false), c.rate, c.stall, noise); err != nil {
+		if err := drive.FollowsStall(wholeOf(t, c.rate, c.n, c.stall, false), c.rate, c.stall, noise); err != nil {
 			t.Errorf("%v events/s, stalled for %v: %v", c.rate, c.stall, err)
 		}
 		if c.stall == 0 {
 			continue
 		}
 		leaked := wholeOf(t, c.rate, c.n, c.stall, true)
-		if err := stallPercentiles(leaked, c.rate, c.stall, noise); err == nil {
+		if err := drive.FollowsStall(leaked, c.rate, c.stall, noise); err == nil {
 			t.Errorf("%v events/s, stalled for %v: a generator that counts from its waking up passes, with a P99 of %d ns", c.rate, c.stall, leaked.ValueAtPercentile(99))
 		}
 	}

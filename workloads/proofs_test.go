@@ -186,7 +186,7 @@ func TestProofAStallIsCounted(t *testing.T) {
 		if noise > float64(stall)/5 {
 			return fmt.Errorf("the host's own stalls of up to %v hide one of %v", time.Duration(calm.Max()), stall)
 		}
-		return stallPercentiles(whole, rate, stall, noise)
+		return drive.FollowsStall(whole, rate, stall, noise)
 	})
 }
 

@@ -84,6 +84,7 @@ type server struct {
 	worker *Worker
 	log    *lines
 	events []taken
+	refs   [64]event.Ref // swallowed, at the most, at once
 }
 
 // lines is a log that tests can read while it is written.
@@ -102,6 +103,18 @@ func (l *lines) has(s string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return bytes.Contains(l.text.Bytes(), []byte(s))
+}
+
+// swallow steps the worker until n events came, and lets them go. It allocates nothing.
+func (s *server) swallow(n int) {
+	for got := 0; got < n; {
+		s.worker.Step(cpu.Now())
+		k := s.lane.PopBatch(s.refs[:])
+		for _, ref := range s.refs[:k] {
+			s.pool.Release(ref)
+		}
+		got += k
+	}
 }
 
 func serve(t testing.TB, r *rig, change func(*Config)) *server {

@@ -2,7 +2,6 @@ package drive
 
 import (
 	"fmt"
-	"math"
 	"net"
 	"testing"
 	"time"
@@ -90,35 +89,20 @@ func stalled(t *testing.T, rate float64, n uint64, stall time.Duration, leak boo
 	return server.latency
 }
 
-// followsTheory holds percentiles to what the stall makes of them, within the
-// precision of the histogram, a period, and the noise in ns.
-func followsTheory(h *hdrhistogram.Histogram, rate float64, stall time.Duration, noise float64) error {
-	period := 1e9 / rate
-	for _, percent := range []float64{10, 50, 75, 90, 95, 99, 99.9, 99.99} {
-		slower := float64(h.TotalCount()) * (1 - percent/100)
-		want := max(float64(stall.Nanoseconds())-slower*period, 0)
-		got := float64(h.ValueAtPercentile(percent))
-		if tolerance := want/1000 + period + noise; math.Abs(got-want) > tolerance {
-			return fmt.Errorf("p%g is %.0f ns, theory says %.0f +- %.0f", percent, got, want, tolerance)
-		}
-	}
-	return nil
-}
-
 func TestAStallIsCountedAgainstEveryEventItDelayed(t *testing.T) {
 	for _, c := range []struct {
 		rate  float64
 		n     uint64
 		stall time.Duration
 	}{{100_000, 100_000, 100 * time.Millisecond}, {10_000, 50_000, time.Second}, {1_000_000, 300_000, 3 * time.Millisecond}, {50_000, 50_000, 0}} {
-		if err := followsTheory(stalled(t, c.rate, c.n, c.stall, false), c.rate, c.stall, fakeSpin); err != nil {
+		if err := FollowsStall(stalled(t, c.rate, c.n, c.stall, false), c.rate, c.stall, fakeSpin); err != nil {
 			t.Errorf("%v events/s, stalled for %v: %v", c.rate, c.stall, err)
 		}
 		if c.stall == 0 {
 			continue
 		}
 		leaked := stalled(t, c.rate, c.n, c.stall, true)
-		if err := followsTheory(leaked, c.rate, c.stall, fakeSpin); err == nil {
+		if err := FollowsStall(leaked, c.rate, c.stall, fakeSpin); err == nil {
 			t.Errorf("%v events/s, stalled for %v: a sender that counts from its waking up passes, with a P99 of %d ns", c.rate, c.stall, leaked.ValueAtPercentile(99))
 		}
 	}

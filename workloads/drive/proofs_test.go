@@ -117,7 +117,7 @@ func TestProofAStallOnTheWire(t *testing.T) {
 		}
 		latency, err := visit(clock, rate, n, stall)
 		if err == nil {
-			err = followsTheory(latency, rate, stall, noise)
+			err = FollowsStall(latency, rate, stall, noise)
 		}
 		t.Logf("without a stall: P99.9 %v, worst %v; with one of %v: P99 %v", time.Duration(calm.ValueAtPercentile(99.9)), time.Duration(calm.Max()), stall, time.Duration(latency.ValueAtPercentile(99)))
 		if err == nil {
