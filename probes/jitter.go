@@ -97,7 +97,7 @@ func MeasureJitter(clock cpu.Clock, root fs.FS, cpus []int, duration time.Durati
 		return nil, fmt.Errorf("jitter for %v: from 1ms to 1h", duration)
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	continued, stop := watchContinues()
+	continued, stop := WatchContinues()
 	defer stop()
 	spinners := make([]spinner, len(cpus))
 	for i := range spinners {

@@ -110,7 +110,7 @@ func TestReadTasks(t *testing.T) {
 
 // TestStops: of the gaps about the time of a SIGCONT the longest is the stop.
 func TestStops(t *testing.T) {
-	gaps := []rawGap{{from: 10, to: 12}, {from: 20, to: 90}, {from: 95, to: 96}, {from: 200, to: 260}}
+	gaps := []Span{{10, 12}, {20, 90}, {95, 96}, {200, 260}}
 	for _, test := range []struct {
 		continued []cpu.Ticks
 		want      []int

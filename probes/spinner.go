@@ -119,7 +119,11 @@ func (j *Jitter) attribute(clock cpu.Clock, s spinner, continued []cpu.Ticks, gu
 	for _, n := range j.Interrupts {
 		interrupts += n
 	}
-	stopped := stops(s.gaps, continued, clock.Ticks(continueNs))
+	spans := make([]Span, len(s.gaps))
+	for i, g := range s.gaps {
+		spans[i] = Span{g.from, g.to}
+	}
+	stopped := Stops(spans, continued, clock)
 	for i, g := range s.gaps {
 		name := causeOf(g, guest, interrupts > 0)
 		if stopped[i] {
@@ -144,15 +148,22 @@ func (j *Jitter) attribute(clock cpu.Clock, s spinner, continued []cpu.Ticks, gu
 // continueNs is how soon after a process is continued its handler runs, at most.
 const continueNs = 100_000_000
 
-// stops finds the gaps in which the process was stopped: for each time that it
+// Span is when a loop was away.
+type Span struct{ From, To cpu.Ticks }
+
+// Stops finds the gaps in which the process was stopped: for each time that it
 // was continued, the longest gap that began before and ended about then.
-func stops(gaps []rawGap, continued []cpu.Ticks, within cpu.Ticks) map[int]bool {
+func Stops(gaps []Span, continued []cpu.Ticks, clock cpu.Clock) map[int]bool {
+	return stops(gaps, continued, clock.Ticks(continueNs))
+}
+
+func stops(gaps []Span, continued []cpu.Ticks, within cpu.Ticks) map[int]bool {
 	found := map[int]bool{}
 	for _, at := range continued {
 		longest := -1
 		for i, g := range gaps {
-			about := g.from <= at && int64(at-g.to) < int64(within)
-			if about && (longest < 0 || g.to-g.from > gaps[longest].to-gaps[longest].from) {
+			about := g.From <= at && int64(at-g.To) < int64(within)
+			if about && (longest < 0 || g.To-g.From > gaps[longest].To-gaps[longest].From) {
 				longest = i
 			}
 		}

@@ -33,8 +33,8 @@ func readUsage() (u usage) {
 	return u
 }
 
-// watchContinues notes when this process is continued after a stop.
-func watchContinues() (continued func() []cpu.Ticks, stop func()) {
+// WatchContinues notes when this process is continued after a stop.
+func WatchContinues() (continued func() []cpu.Ticks, stop func()) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGCONT)
 	var mu sync.Mutex

@@ -6,6 +6,7 @@ import "eventstreamcore/engine/cpu"
 
 func readUsage() usage { return usage{} }
 
-func watchContinues() (continued func() []cpu.Ticks, stop func()) {
+// WatchContinues notes nothing here.
+func WatchContinues() (continued func() []cpu.Ticks, stop func()) {
 	return func() []cpu.Ticks { return nil }, func() {}
 }

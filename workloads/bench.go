@@ -54,7 +54,8 @@ type Bench struct {
 	found         []record.Placed // where the threads of the present trial were
 	rigs          []*rig          // the engines of the present cell
 	guest         bool
-	warmUp        int // trials of the present cell that came before those that count
+	continued     func() []cpu.Ticks // of the process, while it measures
+	warmUp        int                // trials of the present cell that came before those that count
 
 	uncounting bool // between nodes, where only times are kept: counters come and go at the price of an interrupt to every CPU
 
@@ -106,6 +107,9 @@ func (b *Bench) Measure(chosen []Workload, stopped func() bool) (rows []record.R
 		}
 	}
 	b.planned, b.began = len(jobs), time.Now()
+	continued, unwatch := probes.WatchContinues()
+	defer unwatch()
+	b.continued = continued
 	for _, j := range jobs {
 		if stopped() {
 			break
@@ -120,6 +124,9 @@ func (b *Bench) Measure(chosen []Workload, stopped func() bool) (rows []record.R
 	}
 	return rows, nil
 }
+
+// suspects are asked for the cause of what a loop lost.
+func (b *Bench) suspects() suspects { return suspects{b.Clock, b.guest, b.continued} }
 
 // title names a cell as bench.txt does.
 func title(workload string, c Cell) string {

@@ -124,7 +124,7 @@ func (b *Bench) witness(out *Outcome, w watch) error {
 			r.strips = append(r.strips, record.Strip{})
 		}
 		for j, loop := range r.loops {
-			loop.lengthenStrip(&r.strips[j], w.marks[i][j], b.Clock, b.guest)
+			loop.lengthenStrip(&r.strips[j], w.marks[i][j], b.suspects())
 		}
 		b.counts = append(b.counts, r.stopCounting()...)
 	}

@@ -57,37 +57,56 @@ const causeLong = "a long round with work in hand"
 
 // absences are the gaps of all loops since the marks, by their beginnings, on
 // the line that at maps ticks to.
-func absences(loops []loopWatch, since []mark, at func(cpu.Ticks) int64, guest bool) (list []absence) {
+func absences(loops []loopWatch, since []mark, at func(cpu.Ticks) int64, by suspects) (list []absence) {
 	for i, w := range loops {
 		gaps, _ := w.gaps.Since(since[i].noted)
-		for _, g := range gaps {
-			list = append(list, absence{from: at(g.From), to: at(g.To), role: w.role, sure: g.Away(), cause: causeOf(g, guest)})
+		causes := by.causes(gaps)
+		for j, g := range gaps {
+			list = append(list, absence{from: at(g.From), to: at(g.To), role: w.role, sure: g.Away(), cause: causes[j]})
 		}
 	}
 	slices.SortFunc(list, func(a, b absence) int { return cmp.Compare(a.from, b.from) })
 	return list
 }
 
-func causeOf(g metrics.Gap, guest bool) string {
-	if !g.Away() {
-		return causeLong
+// suspects are what the cause of a gap is told by, beside its own counts.
+type suspects struct {
+	clock     cpu.Clock
+	guest     bool
+	continued func() []cpu.Ticks // when the process went on after SIGSTOP; nil where nobody watches
+}
+
+// causes are those of a loop's gaps, one for each.
+func (s suspects) causes(gaps []metrics.Gap) []string {
+	spans, causes := make([]probes.Span, len(gaps)), make([]string, len(gaps))
+	for i, g := range gaps {
+		spans[i] = probes.Span{From: g.From, To: g.To}
+		if causes[i] = causeLong; g.Away() {
+			causes[i] = probes.CauseOf(int64(g.Voluntary), int64(g.Forced), s.guest)
+		}
 	}
-	return probes.CauseOf(int64(g.Voluntary), int64(g.Forced), guest)
+	if s.continued != nil {
+		for i := range probes.Stops(spans, s.continued(), s.clock) {
+			causes[i] = probes.CauseStopped
+		}
+	}
+	return causes
 }
 
 // lengthenStrip adds what a loop lost since the mark to the end of its strip.
-func (w loopWatch) lengthenStrip(s *record.Strip, since mark, clock cpu.Clock, guest bool) {
+func (w loopWatch) lengthenStrip(s *record.Strip, since mark, by suspects) {
 	gaps, lost := w.gaps.Since(since.noted)
 	s.Name, s.CPU, s.Count = w.role, w.on, s.Count+int64(lost)
-	for _, g := range gaps {
+	causes := by.causes(gaps)
+	for i, g := range gaps {
 		if !g.Away() {
 			continue
 		}
-		ns := clock.Ns(g.To - g.From)
+		ns := by.clock.Ns(g.To - g.From)
 		s.Count, s.Lost = s.Count+1, s.Lost+ns
-		s.Gaps = append(s.Gaps, record.Gap{At: s.Ns + clock.Ns(max(g.From, since.at)-since.at), Ns: ns, Cause: causeOf(g, guest)})
+		s.Gaps = append(s.Gaps, record.Gap{At: s.Ns + by.clock.Ns(max(g.From, since.at)-since.at), Ns: ns, Cause: causes[i]})
 	}
-	s.Ns += clock.Ns(cpu.Now() - since.at)
+	s.Ns += by.clock.Ns(cpu.Now() - since.at)
 	slices.SortFunc(s.Gaps, func(a, b record.Gap) int { return cmp.Compare(b.Ns, a.Ns) })
 	s.Gaps = s.Gaps[:min(len(s.Gaps), stripGaps)]
 	slices.SortFunc(s.Gaps, func(a, b record.Gap) int { return cmp.Compare(a.At, b.At) })

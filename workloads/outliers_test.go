@@ -137,7 +137,7 @@ func TestMarksPartTrials(t *testing.T) {
 	w.gaps.Round(m.at+1_000, false)
 	w.gaps.Round(m.at+9_000, false)
 	var s record.Strip
-	w.lengthenStrip(&s, m, clock, true)
+	w.lengthenStrip(&s, m, suspects{clock: clock, guest: true})
 	if s.Name != "engine" || s.CPU != 3 || s.Count != 1 || s.Lost != 8_000 || len(s.Gaps) != 1 || s.Gaps[0] != (record.Gap{At: 1_000, Ns: 8_000, Cause: probes.CauseHost}) {
 		t.Errorf("%+v", s)
 	}
@@ -170,5 +170,18 @@ func TestLoopsNoteTheirGaps(t *testing.T) {
 	}
 	if d := row.Distributions; len(row.Valid()) > 0 && (len(d) < 2 || d[1].Name != d[0].Name+record.Undisturbed || d[1].Count > d[0].Count) {
 		t.Errorf("distributions %v", d)
+	}
+}
+
+// TestAStopIsNoTask: what a stopped process lost is laid to the signal.
+func TestAStopIsNoTask(t *testing.T) {
+	gaps := []metrics.Gap{{From: 1_000, To: 9_000, Forced: 1}, {From: 20_000, To: 150_020_000, Forced: 1}}
+	by := suspects{clock: cpu.NewClock(1e9), guest: true}
+	if got := by.causes(gaps); got[1] != probes.CauseTask {
+		t.Errorf("nobody stopped it: %v", got)
+	}
+	by.continued = func() []cpu.Ticks { return []cpu.Ticks{150_030_000} }
+	if got := by.causes(gaps); got[0] != probes.CauseTask || got[1] != probes.CauseStopped {
+		t.Errorf("stopped: %v", got)
 	}
 }

@@ -58,7 +58,7 @@ func (p *pacedRig) run(b *Bench, s drive.Schedule, n int) (run pacedRun, wrong s
 		wrong = p.course.publish(b.Clock, p.generator.notes, p.trace.Samples())
 	}
 	if wrong == "" {
-		p.course.witness(absences(p.loops, since, p.course.at, b.guest))
+		p.course.witness(absences(p.loops, since, p.course.at, b.suspects()))
 	}
 	return run, wrong, nil
 }

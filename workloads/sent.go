@@ -130,7 +130,7 @@ func (s *sentRig) run(b *Bench, schedule drive.Schedule, n int) (d delivery, err
 	d.ResidualNs += line.uncertainty(b.Clock)
 	d.wrong = s.course.send(b.Clock, line, d.Stamps, s.trace.Samples())
 	if d.wrong == "" {
-		s.course.witness(absences(s.loops, since, s.course.at, b.guest))
+		s.course.witness(absences(s.loops, since, s.course.at, b.suspects()))
 		d.wrong, err = s.compare(spec, before.Written+1, uint64(n)-d.lost)
 	}
 	if d.wrong == "" && !d.KeptUp && d.Full == 0 {
