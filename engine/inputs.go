@@ -177,7 +177,7 @@ func (g *gate) openResults() error {
 	if g.cfg.Windows.Span == 0 {
 		return nil
 	}
-	intake, err := g.openWith(houseClasses(), false)
+	intake, err := g.openWith(houseClasses(), event.FromPlugin)
 	if err != nil {
 		return err
 	}
@@ -186,12 +186,12 @@ func (g *gate) openResults() error {
 }
 
 func (g *gate) open(origin event.Origin) (*ingest.Intake, error) {
-	return g.openWith(g.cfg.Pool, bus.Lossy(origin))
+	return g.openWith(g.cfg.Pool, origin)
 }
 
 // openWith makes one way in: a pool, its return queue, and a lane to the
 // dispatcher as deep as the widest lane behind it.
-func (g *gate) openWith(classes memory.Classes, lossy bool) (*ingest.Intake, error) {
+func (g *gate) openWith(classes memory.Classes, origin event.Origin) (*ingest.Intake, error) {
 	home := queue.NewMPSC(make([]event.Ref, 1<<bits.Len(uint(classes.Slots()-1))))
 	pool, err := memory.NewPool(g.arena, len(g.pools), g.cfg.Plan.node(), classes, home)
 	if err != nil {
@@ -208,7 +208,7 @@ func (g *gate) openWith(classes memory.Classes, lossy bool) (*ingest.Intake, err
 	}
 	intake.Topics = g.cfg.Topics
 	g.pools, g.intakes = append(g.pools, pool), append(g.intakes, intake)
-	g.dispatcher.Add(lane, lossy)
+	g.dispatcher.Add(lane, origin)
 	return intake, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"eventstreamcore/engine"
+	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/store"
@@ -61,6 +62,39 @@ func TestDatagramsAreTakenBesideTCP(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestAPauseGivesUpOnDatagrams of transactions, as letters, and what is urgent
+// behind them is stored meanwhile.
+func TestAPauseGivesUpOnDatagrams(t *testing.T) {
+	e, stop := listening(t, func(c *engine.Config) { c.UDP.Address = "127.0.0.1:0" })
+	c, err := net.Dial("udp", e.DatagramAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	id := uint64(0)
+	send := func(p event.Priority) {
+		id++
+		f := question(id, p, wire.LevelStored)
+		c.Write(f.Append(nil))
+	}
+	paused := func() uint64 { return e.Stats().Dropped[wire.ReasonPaused] }
+	e.Plane.Override(control.Degraded, time.Now().Add(time.Hour))
+	await(t, "the pause", func() bool { send(event.Medium); return paused() > 0 })
+	await(t, "what came before it", func() bool { return e.Stats().Stored+paused() == id })
+	before, stored := paused(), e.Stats().Stored
+	for range 10 {
+		send(event.Medium)
+	}
+	send(event.Critical)
+	await(t, "the urgent one stored behind ten", func() bool { return e.Stats().Stored == stored+1 && paused() == before+10 })
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if s := e.Stats(); s.Captured != before+10 || s.InFlight() != 0 {
+		t.Errorf("%d letters captured of %d, %d in flight", s.Captured, before+10, s.InFlight())
 	}
 }
 

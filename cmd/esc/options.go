@@ -92,7 +92,7 @@ func (s *settings) pressureOptions() (options []option) {
 	options = append(options, option{key: "lanes.sublanes", value: count(&s.sublanes), usage: "parts that the transactional and the batch lane are each divided into, by producer, for helpers to take over: a power of two up to 16, more than there are helpers; 0: 1 without helpers, else twice the threads that may drain them"})
 	for lane := range event.Lane(event.Lanes) {
 		options = append(options, option{key: "overflow." + lane.String(), value: choice(&e.Overflow[lane], bus.ParsePolicy, bus.Policy.String),
-			usage: "what becomes of datagrams and of what is published in the process when the lane is full: BLOCK_PRODUCER, DROP_OLD or DROP_NEW"})
+			usage: "what becomes of datagrams and of what is published in the process when the lane is full: BLOCK_PRODUCER (datagrams are dropped all the same), DROP_OLD or DROP_NEW"})
 	}
 	t := &e.Control
 	return append(options,

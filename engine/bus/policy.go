@@ -8,6 +8,7 @@ import (
 
 // Policy is what becomes of an event that finds its lane full. It acts on what
 // came by a way that may lose (see Lossy); all else is held until there is room.
+// Who cannot be held at all (see Holdable) loses under every policy.
 type Policy uint8
 
 // The policies.
@@ -60,3 +61,7 @@ func (p Policies) Validate() error {
 // lane is full: a datagram, for its sender cannot be held, and what was
 // published in the process. A TCP sender, a file and a feed are held instead.
 func Lossy(o event.Origin) bool { return o == event.FromUDP || o == event.FromInternal }
+
+// Holdable reports whether who sends in this way can be made to wait. A datagram
+// that waited would make those behind it wait, of which some may be urgent.
+func Holdable(o event.Origin) bool { return o != event.FromUDP }

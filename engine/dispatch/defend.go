@@ -7,8 +7,8 @@ import (
 )
 
 // obey carries out the controller's order on a batch of w: what is below the
-// least priority is given up on, transactions are put on hold, and the rest is
-// to be routed.
+// least priority is given up on, transactions are put on hold, or given up on
+// where nobody can be held for them, and the rest is to be routed.
 func (d *Dispatcher) obey(w *way, refs []event.Ref, order bus.Order) []event.Ref {
 	refs = d.cull(refs, order.Least)
 	if !order.PauseTransactions {
@@ -16,10 +16,13 @@ func (d *Dispatcher) obey(w *way, refs []event.Ref, order bus.Order) []event.Ref
 	}
 	kept := refs[:0]
 	for _, r := range refs {
-		if r.Priority().Lane() == event.LaneTransactional {
-			w.paused = append(w.paused, r)
-		} else {
+		switch {
+		case r.Priority().Lane() != event.LaneTransactional:
 			kept = append(kept, r)
+		case bus.Holdable(w.origin):
+			w.paused = append(w.paused, r)
+		default:
+			d.guard.Chute.DropOne(r, wire.ReasonPaused)
 		}
 	}
 	return kept
@@ -54,6 +57,22 @@ func (d *Dispatcher) resume(w *way, order bus.Order) bool {
 	w.paused = w.paused[:0]
 	d.hand()
 	return !d.blocked()
+}
+
+// squeeze sorts events of a sender that cannot be held, and gives up on them
+// where others are held: at the mark of a lane that holds its producers. On hold
+// they would stop what comes behind them, which may be urgent.
+func (d *Dispatcher) squeeze(refs []event.Ref) (sorted int) {
+	for _, r := range refs {
+		t := d.part(r)
+		if t.to.Policy == bus.BlockProducer && t.to.Len()+t.n >= t.mark {
+			d.guard.Chute.DropOne(r, wire.ReasonQueueFull)
+			continue
+		}
+		t.put(r)
+		sorted++
+	}
+	return sorted
 }
 
 // overflow deals with what found its lane full, by the lane's policy. Under

@@ -19,6 +19,7 @@ type fort struct {
 	pool        *memory.Pool
 	slots       *bus.Slots
 	held, lossy *queue.SPSC
+	datagrams   *queue.SPSC
 	orders      bus.Orders
 	chute       *bus.Chute
 	letters     *bus.DeadLetters
@@ -33,7 +34,7 @@ func newFort(t *testing.T, policies ...bus.Policy) *fort {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { arena.Close() })
-	f := &fort{bus: bus.New(bus.Depths{64, 64, 64}, policies...), held: newSource(), lossy: newSource()}
+	f := &fort{bus: bus.New(bus.Depths{64, 64, 64}, policies...), held: newSource(), lossy: newSource(), datagrams: newSource()}
 	if f.pool, err = memory.NewPool(arena, 0, -1, classes, queue.NewMPSC(make([]event.Ref, 8192))); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,8 @@ func newFort(t *testing.T, policies ...bus.Policy) *fort {
 	f.letters = &bus.DeadLetters{Lane: &bus.Lane{Queue: queue.NewMPSC(make([]event.Ref, 4096)), Bell: new(duty.Bell)}, Slots: f.slots}
 	f.chute = bus.NewChute(f.letters)
 	f.Dispatcher = New(f.bus, f.held)
-	f.Add(f.lossy, true)
+	f.Add(f.lossy, event.FromInternal)
+	f.Add(f.datagrams, event.FromUDP)
 	f.Defend(Defences{Orders: &f.orders, Chute: f.chute, Slots: f.slots, Marks: [event.Lanes]int{25, 25, 25}})
 	return f
 }
@@ -174,5 +176,38 @@ func TestAnEmergencyFreesWhoIsOnHold(t *testing.T) {
 	f.Step(0)
 	if f.bus.Routed[0].Len() != 1 || f.dropped(wire.ReasonEmergency) != 3 {
 		t.Errorf("%d CRITICAL routed and %d dropped, want 1 and 3", f.bus.Routed[0].Len(), f.dropped(wire.ReasonEmergency))
+	}
+}
+
+// TestDatagramsNeverHoldWhatIsBehindThem: where another sender is held, in a
+// pause or at the mark of a lane that holds its producers, they are given up on,
+// and what is urgent behind them goes on.
+func TestDatagramsNeverHoldWhatIsBehindThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		order  bus.Order
+		reason wire.Reason
+		lane   int // transactions in it
+	}{
+		"in a pause":  {bus.Order{PauseTransactions: true}, wire.ReasonPaused, 0},
+		"at the mark": {bus.Order{}, wire.ReasonQueueFull, 25},
+	} {
+		for _, policy := range []bus.Policy{bus.BlockProducer, bus.DropNew} {
+			f := newFort(t, bus.DropOld, policy)
+			f.orders.Give(c.order)
+			want := c.lane
+			if policy == bus.DropNew && want > 0 {
+				want = 64 // its depth
+			}
+			f.send(t, f.datagrams, event.FromUDP, event.Medium, 3*batch)
+			f.send(t, f.datagrams, event.FromUDP, event.High, 1)
+			for range 10 {
+				f.Step(0)
+			}
+			urgent, lane, dropped := f.bus.Routed[0].Len(), f.bus.Routed[1].Len(), int(f.dropped(c.reason))
+			if urgent != 1 || lane != want || dropped != 3*batch-want || f.Waiting() != 0 || f.letters.Lane.Len() != dropped {
+				t.Errorf("%s, %v: %d urgent and %d transactions routed, %d given up on, %d waiting, %d letters; want 1, %d, the rest of %d, none, and a letter for each",
+					name, policy, urgent, lane, dropped, f.Waiting(), f.letters.Lane.Len(), want, 3*batch)
+			}
+		}
 	}
 }

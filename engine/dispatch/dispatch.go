@@ -41,7 +41,7 @@ type Dispatcher struct {
 // way is a source, and what of it is held while transactions pause.
 type way struct {
 	source Source
-	lossy  bool
+	origin event.Origin
 	paused []event.Ref // transactions, at most a batch
 }
 
@@ -77,14 +77,15 @@ func New(b *bus.Bus, sources ...Source) *Dispatcher {
 		}
 	}
 	for _, s := range sources {
-		d.Add(s, false)
+		d.Add(s, event.FromTCP)
 	}
 	return d
 }
 
-// Add is one more source. A lossy one is not held for a lane that drops.
-func (d *Dispatcher) Add(s Source, lossy bool) {
-	d.ways = append(d.ways, way{source: s, lossy: lossy, paused: make([]event.Ref, 0, batch)})
+// Add is one more source, of events that all come in this way: how says whether
+// they can be held, and whether they may be dropped.
+func (d *Dispatcher) Add(s Source, how event.Origin) {
+	d.ways = append(d.ways, way{source: s, origin: how, paused: make([]event.Ref, 0, batch)})
 }
 
 // Defend makes it obey orders, policies and marks.
@@ -113,7 +114,11 @@ func (d *Dispatcher) Step(cpu.Ticks) int {
 		if len(w.paused) > 0 && !d.resume(w, order) {
 			continue
 		}
-		n := w.source.PopBatch(d.taken[:d.room(w.lossy)])
+		room, most := d.room(bus.Lossy(w.origin)), batch
+		if bus.Holdable(w.origin) {
+			most = room
+		}
+		n := w.source.PopBatch(d.taken[:most])
 		if n == 0 {
 			continue
 		}
@@ -121,8 +126,13 @@ func (d *Dispatcher) Step(cpu.Ticks) int {
 		if order != (bus.Order{}) {
 			refs = d.obey(w, refs, order)
 		}
-		d.sort(refs)
-		work += d.hand() + n - len(refs)
+		routed := len(refs)
+		if routed > room {
+			routed = d.squeeze(refs)
+		} else {
+			d.sort(refs)
+		}
+		work += d.hand() + n - routed
 	}
 	return work
 }
@@ -178,17 +188,22 @@ func (t *tray) put(r event.Ref) {
 // numbered have none: there each way in counts as one.
 func (d *Dispatcher) divide(refs []event.Ref) {
 	for _, r := range refs {
-		lane := r.Priority().Lane()
-		if lane == event.LaneRealtime {
-			d.trays[0].put(r)
-			continue
-		}
-		producer := d.guard.Slots.At(r).ID >> event.CounterBits
-		if producer == 0 {
-			producer = serverNumbered | uint64(r.Pool())
-		}
-		d.trays[d.bus.At(lane)+bus.Sublane(producer, d.bus.Sublanes)].put(r)
+		d.part(r).put(r)
 	}
+}
+
+// part is the tray of the event's sub-lane.
+func (d *Dispatcher) part(r event.Ref) *tray {
+	lane := r.Priority().Lane()
+	at := d.bus.At(lane)
+	if lane == event.LaneRealtime || d.bus.Sublanes == 1 {
+		return &d.trays[at]
+	}
+	producer := d.guard.Slots.At(r).ID >> event.CounterBits
+	if producer == 0 {
+		producer = serverNumbered | uint64(r.Pool())
+	}
+	return &d.trays[at+bus.Sublane(producer, d.bus.Sublanes)]
 }
 
 const serverNumbered = 1 << 32 // beyond every producer

@@ -24,6 +24,11 @@ const (
 	udpAt      = event.HeaderSize - wire.PrefixSize - wire.HeadV2
 	udpFits    = udpSlot - udpAt
 	udpLongest = 64 << 10
+
+	// A frame of at most udpSmall bytes is copied on to a small slot: an event that
+	// waits in a lane would else have the place of eight, and while slots are out
+	// datagrams that are urgent wait as well.
+	udpSmall = 128
 )
 
 // datagrams is a worker's UDP socket. Slots wait in it for what comes next.
@@ -173,7 +178,7 @@ func (w *Worker) admitDatagram(i int) bool {
 		f.Intended = 0 // no hello says whose clock it is on
 	}
 	a := Arrival{Received: d.received, Origin: event.FromUDP}
-	if len(b) > udpFits {
+	if len(b) > udpFits || len(b) <= udpSmall {
 		if !d.intake.Admit(f, a) {
 			return false
 		}

@@ -135,7 +135,7 @@ func TestDatagramsHoldBack(t *testing.T) {
 			s, c := serveUDP(t, r, nil)
 			const sent = 300
 			for i := range sent {
-				c.Write(frame(fmt.Sprint(i), nil).Append(nil))
+				c.Write(frame(fmt.Sprint(i), make([]byte, udpSmall)).Append(nil))
 			}
 			for range 1000 {
 				s.worker.Step(cpu.Now()) // no one drains
@@ -150,6 +150,25 @@ func TestDatagramsHoldBack(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSmallDatagramsKeepNoLargeSlot: many more of them may wait than there are
+// slots to receive into.
+func TestSmallDatagramsKeepNoLargeSlot(t *testing.T) {
+	few := testClasses
+	few[1].Count = udpBatch
+	r := newRig(t, 1024, few)
+	s, c := serveUDP(t, r, nil)
+	const sent = 10 * udpBatch
+	for i := range sent {
+		c.Write(frame(fmt.Sprint(i), nil).Append(nil))
+	}
+	for deadline := time.Now().Add(30 * time.Second); r.lane.Len() < sent && time.Now().Before(deadline); {
+		s.worker.Step(cpu.Now()) // no one drains
+	}
+	if n := r.lane.Len(); n != sent || r.intake.Counters.NoSlot.Load() != 0 {
+		t.Errorf("%d of %d in the lane, %d times without a slot", n, sent, r.intake.Counters.NoSlot.Load())
 	}
 }
 
