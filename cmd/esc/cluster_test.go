@@ -24,6 +24,7 @@ func TestClusterOfConfig(t *testing.T) {
 		"cluster:\n  certs: c\n" + peers:                         "cluster.name is empty",
 		"cluster:\n  name: n9\n  certs: c\n" + peers:             "not among the peers",
 		"cluster:\n  name: n1\nlog:\n  mode: os\n":               "never replicated",
+		"cluster:\n  name: n1\n  listen_addr: 127.0.0.1:1\n":     "beside peers",
 		"cluster:\n  partitions: 0\n":                            "esc.yaml:2: cluster.partitions",
 		"cluster:\n  lease: 1ms\n":                               "esc.yaml:2: cluster.lease",
 		"cluster:\n  peers: [n1]\n":                              "NAME=HOST:PORT",

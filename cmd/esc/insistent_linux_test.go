@@ -20,17 +20,30 @@ type insistent struct {
 	t         *testing.T
 	addresses []string
 	rate      int // events a second
+	manner    manner
 	done      chan struct{}
 	ended     sync.WaitGroup
 
 	mu      sync.Mutex
 	open    map[uint64]bool // sent, not answered
 	acked   map[uint64]bool // replicated, by the answer
+	by      map[string]int  // how many were answered, by address
 	refused map[wire.Reason]int
 	next    uint64
 	last    time.Time     // when an answer came last
 	outage  time.Duration // the longest time without one
 }
+
+// manner is how events are sent: so that each is stored once, or not.
+type manner struct {
+	priority event.Priority
+	times    int
+}
+
+var (
+	careful  = manner{event.Medium, 1} // its lane dedups
+	careless = manner{event.High, 2}
+)
 
 const (
 	insistentSilence = 1500 * time.Millisecond // then another node is asked
@@ -38,8 +51,8 @@ const (
 	insistentTopics  = 16
 )
 
-func insist(t *testing.T, addresses []string, rate int) *insistent {
-	c := &insistent{t: t, addresses: addresses, rate: rate, done: make(chan struct{}), open: map[uint64]bool{}, acked: map[uint64]bool{}, refused: map[wire.Reason]int{}, last: time.Now()}
+func insist(t *testing.T, addresses []string, rate int, m manner) *insistent {
+	c := &insistent{t: t, addresses: addresses, rate: rate, manner: m, done: make(chan struct{}), open: map[uint64]bool{}, acked: map[uint64]bool{}, by: map[string]int{}, refused: map[wire.Reason]int{}, last: time.Now()}
 	c.ended.Go(c.run)
 	return c
 }
@@ -102,9 +115,11 @@ func (c *insistent) session(conn net.Conn) {
 func (c *insistent) send(conn net.Conn, ids []uint64) error {
 	var b []byte
 	for _, id := range ids {
-		f := wire.Frame{Version: wire.V2, Flags: wire.WithLevel(wire.LevelReplicated), ID: id, Priority: event.Medium,
+		f := wire.Frame{Version: wire.V2, Flags: wire.WithLevel(wire.LevelReplicated), ID: id, Priority: c.manner.priority,
 			Topic: fmt.Appendf(nil, "orders/%d", id%insistentTopics), Payload: fmt.Appendf(nil, "order %d", id)}
-		b = f.Append(b)
+		for range c.manner.times {
+			b = f.Append(b)
+		}
 	}
 	conn.SetWriteDeadline(time.Now().Add(insistentSilence))
 	_, err := conn.Write(b)
@@ -123,7 +138,7 @@ func (c *insistent) listen(conn net.Conn) {
 				break
 			}
 			held = held[wire.AnswerSize:]
-			c.hear(a)
+			c.hear(a, conn.RemoteAddr().String())
 		}
 		if err != nil {
 			return
@@ -131,7 +146,7 @@ func (c *insistent) listen(conn net.Conn) {
 	}
 }
 
-func (c *insistent) hear(a wire.Answer) {
+func (c *insistent) hear(a wire.Answer, from string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a.Outcome != wire.Replicated && a.Outcome != wire.Duplicate {
@@ -141,6 +156,7 @@ func (c *insistent) hear(a wire.Answer) {
 	if c.open[a.ID] {
 		delete(c.open, a.ID)
 		c.acked[a.ID] = true
+		c.by[from]++
 	}
 	c.outage = max(c.outage, time.Since(c.last))
 	c.last = time.Now()
@@ -153,12 +169,19 @@ func (c *insistent) answered() int {
 	return len(c.acked)
 }
 
+// answeredBy is how many one node answered, so far.
+func (c *insistent) answeredBy(address string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.by[address]
+}
+
 // restart begins to count the longest time without an answer anew, and is what
 // it was.
 func (c *insistent) restart() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	was := c.outage
+	was := max(c.outage, time.Since(c.last))
 	c.outage, c.last = 0, time.Now()
 	return was
 }

@@ -206,7 +206,7 @@ func TestKillFindsAnAnswerTooEarly(t *testing.T) {
 // earlyName is what the test binary is called as to be that server.
 const earlyName = "esc-early"
 
-var flawed = map[string]func(){earlyName: serveEarly}
+var flawed = map[string]func(){earlyName: serveEarly, hastyName: serveHasty}
 
 // serveEarly is esc serve, but whatever is appended counts as replicated at once.
 func serveEarly() {

@@ -26,6 +26,7 @@ func (s *settings) clusterOptions() []option {
 	return []option{
 		{key: "cluster.name", flag: "cluster", value: text(&c.Name), usage: "this node's name in a cluster, of letters, digits and dashes; empty: it stands alone and replicates nothing"},
 		{key: "cluster.peers", flag: "peers", value: field[[]string]{&c.peers, asList, joined, "list"}, usage: "all nodes, this one too, as [n1=host1:6222, n2=host2:6222, n3=host3:6222]: 3, 5 or 7; empty: a cluster of this one, without a port"},
+		{key: "cluster.listen_addr", value: address(&c.Listen), usage: "address to listen at for the peers, HOST:PORT, where that is not this node's own among them; empty: that one"},
 		{key: "cluster.client_addr", value: address(&c.Client), usage: "address for esc cluster and esc tail --cluster, HOST:PORT; empty: with peers any port of loopback, else none"},
 		{key: "cluster.certs", value: text(&c.Certs), usage: "folder that esc cluster certs made; needed with peers or a client address"},
 		{key: "cluster.nats_url", flag: "nats-url", value: text(&c.URL), usage: "an external NATS cluster with JetStream, nats://HOST:PORT, instead of peers; with certs, by their TLS and key"},
@@ -52,7 +53,7 @@ func (m *membership) complete(data string) (cluster.Config, error) {
 
 func (m *membership) validate(mode store.Mode) error {
 	alone := m.Config // what each option may be, whatever the others are
-	alone.Name, alone.Dir, alone.Client, alone.Certs, alone.URL = "n1", ".", "", "", ""
+	alone.Name, alone.Dir, alone.Listen, alone.Client, alone.Certs, alone.URL = "n1", ".", "", "", "", ""
 	if err := alone.Validate(); err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (m *membership) validate(mode store.Mode) error {
 	switch {
 	case err != nil:
 		return err
-	case cfg.Name == "" && (len(cfg.Peers) > 0 || cfg.Client != "" || cfg.URL != ""):
+	case cfg.Name == "" && (len(cfg.Peers) > 0 || cfg.Listen != "" || cfg.Client != "" || cfg.URL != ""):
 		return together{errors.New("cluster.name is empty, and others of its section are set: name this node (--cluster)")}
 	case cfg.Name == "":
 		return nil

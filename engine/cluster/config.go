@@ -34,6 +34,7 @@ type Config struct {
 	Name   string // this node's: letters, digits, dashes
 	Dir    string // folder for identity, streams and replicas; made if missing
 	Peers  []Peer // all nodes, this one too, 3, 5 or 7; none: this one alone, in the process
+	Listen string // where the peers are listened to, HOST:PORT, if that is not this node's address among them
 	Client string // where clients are listened to, HOST:PORT; "": with peers at a port of loopback, else nowhere
 	Certs  string // folder that MakeCerts filled; needed wherever a port is opened
 	URL    string // an external cluster's nats://..., instead of a server in the process
@@ -115,6 +116,9 @@ func (c Config) validatePeers() error {
 		if slices.ContainsFunc(c.Peers[:i], func(o Peer) bool { return o.Name == p.Name || o.Address == p.Address }) {
 			return fmt.Errorf("peer %s=%s: its name or its address is there twice", p.Name, p.Address)
 		}
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); c.Listen != "" && (err != nil || len(c.Peers) == 0) {
+		return fmt.Errorf("listen_addr %q: write HOST:PORT, beside peers", c.Listen)
 	}
 	if len(c.Peers) > 0 && !slices.ContainsFunc(c.Peers, func(p Peer) bool { return p.Name == c.Name }) {
 		return fmt.Errorf("name %q is not among the peers", c.Name)

@@ -62,19 +62,24 @@ func serverOptions(c *Config, creds credentials) (*server.Options, error) {
 		opts.Host, opts.Port = host, port
 		opts.TLS, opts.TLSVerify, opts.TLSConfig, opts.TLSTimeout = true, true, creds.tls, handshake
 	}
+	return opts, addRoutes(opts, c, creds)
+}
+
+// addRoutes has the server listen for its peers, and look for them.
+func addRoutes(opts *server.Options, c *Config, creds credentials) error {
 	for _, p := range c.Peers {
-		host, port, err := hostPort(p.Address)
-		if err != nil {
-			return nil, fmt.Errorf("cluster peer %s: %w", p.Name, err)
-		}
-		if p.Name == c.Name {
-			opts.Cluster = server.ClusterOpts{Name: "esc", Host: host, Port: port, TLSConfig: creds.tls, TLSTimeout: handshake, PoolSize: -1,
-				PingInterval: routePing, MaxPingsOut: 3}
+		if p.Name != c.Name {
+			opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats", Host: p.Address})
 			continue
 		}
-		opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort(host, strconv.Itoa(port))})
+		host, port, err := hostPort(cmp.Or(c.Listen, p.Address))
+		if err != nil {
+			return fmt.Errorf("cluster peer %s: %w", p.Name, err)
+		}
+		opts.Cluster = server.ClusterOpts{Name: "esc", Host: host, Port: port, Advertise: p.Address, TLSConfig: creds.tls, TLSTimeout: handshake, PoolSize: -1,
+			PingInterval: routePing, MaxPingsOut: 3}
 	}
-	return opts, nil
+	return nil
 }
 
 func hostPort(address string) (host string, port int, err error) {

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"testing"
+	"time"
+)
+
+// severed is for how long a cable is cut or muted: longer than a lease, an
+// election and the second one that a cut link may take.
+const severed = 12 * time.Second
+
+// TestProofCutLink cuts what the nodes hear each other by, under load: of the
+// leader and one other, who both hear the third; of the leader and everybody;
+// and only what the leader says. Who hears nobody answers nothing.
+func TestProofCutLink(t *testing.T) {
+	clusterProof(t)
+	f, between := cabled(t)
+	f.launch(1000)
+
+	at := f.leader()
+	link := between.of(at)[0]
+	f.sever("one link of the leader cut", func() { link.set(true) }, func() { link.set(false) })
+
+	at = f.leader()
+	f.sever("leader cut off", func() {
+		between.isolate(at, true)
+		if n := f.answeredAlone(at, time.Second); n > 0 {
+			t.Errorf("%d events were answered by a node that nobody hears", n)
+		}
+	}, func() { between.isolate(at, false) })
+
+	at = f.leader()
+	f.sever("leader not heard", func() {
+		for _, c := range between.of(at) {
+			c.mute(at, true)
+		}
+	}, func() {
+		for _, c := range between.of(at) {
+			c.mute(at, false)
+		}
+	})
+	if t.Failed() {
+		f.lament()
+	}
+	f.audit()
+}
+
+// sever breaks something, sees events answered all the same, heals it, and sees
+// all nodes have all again.
+func (f *fleet) sever(what string, cut, heal func()) {
+	f.t.Helper()
+	f.traffic.restart()
+	began := time.Now()
+	cut()
+	f.flows()
+	time.Sleep(severed - time.Since(began))
+	outage := f.traffic.restart()
+	heal()
+	recovery := f.until("all nodes have all", 2*recoveryMax, func() bool { return f.settled(0, 1, 2) })
+	f.judge(what, max(outage, f.traffic.restart()), recovery)
+}
