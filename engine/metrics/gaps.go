@@ -32,10 +32,12 @@ type Gaps struct {
 	idle   cpu.Ticks // least length of a gap without work
 	worked cpu.Ticks // and with
 
-	last     cpu.Ticks // beginning of the round before; 0: none
-	least    cpu.Ticks // shortest round without work
-	usual    cpu.Ticks // round with work: a running mean
-	switched [2]int64  // voluntary, forced: until the last gap
+	last  cpu.Ticks // beginning of the round before; 0: none
+	least cpu.Ticks // shortest round without work
+	usual cpu.Ticks // round with work: a running mean
+
+	switches func() (voluntary, forced, faults int64) // of the thread, until now: cpu.Switches
+	switched [2]int64                                 // voluntary, forced: until the last gap
 }
 
 const (
@@ -47,7 +49,7 @@ const (
 
 // NewGaps keeps the last n gaps, 1 or more.
 func NewGaps(clock cpu.Clock, n int) *Gaps {
-	g := &Gaps{kept: make([]Gap, n), idle: clock.Ticks(gapIdleNs), worked: clock.Ticks(gapWorkedNs), least: clock.Ticks(gapWorkedNs)}
+	g := &Gaps{kept: make([]Gap, n), idle: clock.Ticks(gapIdleNs), worked: clock.Ticks(gapWorkedNs), least: clock.Ticks(gapWorkedNs), switches: cpu.Switches}
 	for i := range g.kept {
 		g.kept[i].Voluntary = 1 // touch every page now rather than in the run
 	}
@@ -85,7 +87,7 @@ func (g *Gaps) look(now, took cpu.Ticks, worked bool) {
 
 // note keeps a gap with the switches since the one before.
 func (g *Gaps) note(gap Gap) {
-	voluntary, forced, _ := cpu.Switches()
+	voluntary, forced, _ := g.switches()
 	gap.Voluntary, gap.Forced = uint32(voluntary-g.switched[0]), uint32(forced-g.switched[1])
 	g.switched = [2]int64{voluntary, forced}
 	n := g.noted.Load()

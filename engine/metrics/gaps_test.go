@@ -35,8 +35,22 @@ func lengths(gaps []Gap) (list []cpu.Ticks) {
 	return list
 }
 
+// steady is a noter whose thread is switched away as list says, from one gap to
+// the next, and then no more.
+func steady(kept int, list ...int64) *Gaps {
+	g := NewGaps(cpu.NewClock(1e9), kept)
+	var forced int64
+	g.switches = func() (int64, int64, int64) {
+		if len(list) > 0 {
+			forced, list = forced+list[0], list[1:]
+		}
+		return 0, forced, 0
+	}
+	return g
+}
+
 func TestGapsAreNoted(t *testing.T) {
-	g := NewGaps(cpu.NewClock(1e9), 16)
+	g := steady(16, 7, 0, 0) // what came before the first gap is not known to be within it
 	at := rounds(g, 1<<40, lap{1, false}, lap{80, false}, lap{999, false}, lap{1000, false}, lap{3_999, true}, lap{20_000, true}, lap{60_000, false}, lap{90, false})
 	gaps, lost := g.Since(0)
 	if want := []cpu.Ticks{1000, 20_000, 60_000}; !slices.Equal(lengths(gaps), want) || lost != 0 {
@@ -48,8 +62,16 @@ func TestGapsAreNoted(t *testing.T) {
 	if gaps[2].To != at-91 {
 		t.Errorf("the last gap ends at %d, want %d", gaps[2].To, at-91)
 	}
-	if switched := (Gap{Worked: true, Forced: 1}); !switched.Away() {
-		t.Error("a round that was switched away is not away")
+}
+
+// TestSwitchesAreWithinTheirGap: a round with work that the kernel took the CPU
+// from was away, and the one after it was not.
+func TestSwitchesAreWithinTheirGap(t *testing.T) {
+	g := steady(16, 3, 1, 0)
+	rounds(g, 1<<40, lap{1, false}, lap{5_000, true}, lap{60_000, true}, lap{400_000, true})
+	gaps, _ := g.Since(0)
+	if len(gaps) != 3 || gaps[0].Away() || !gaps[1].Away() || gaps[1].Forced != 1 || gaps[2].Away() {
+		t.Errorf("%+v, want the second alone to be away, by one switch", gaps)
 	}
 }
 
