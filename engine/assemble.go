@@ -1,9 +1,6 @@
 package engine
 
 import (
-	"slices"
-	"time"
-
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/dispatch"
 	"eventstreamcore/engine/duty"
@@ -27,8 +24,11 @@ func (e *Engine) open() error {
 // commits makes the committer of the real log.
 func (e *Engine) commits() (process.Log, duty.Worker) {
 	c := &committer{log: e.log.(*store.Log), failed: e.failed, store: e.bells[Store], own: e.bells[Commit]}
-	if e.cfg.Log.Mode == store.OS {
+	switch e.cfg.Log.Mode {
+	case store.OS:
 		c.every = e.cfg.Clock.Ticks(gatherFor.Nanoseconds())
+	case store.Interval:
+		c.keeper = e.cfg.Clock.Ticks(e.cfg.Log.Interval.Nanoseconds())
 	}
 	return c, c
 }
@@ -157,7 +157,7 @@ func (e *Engine) helper(i int) (workers []duty.Worker) {
 }
 
 func (e *Engine) run(t Thread, bell *duty.Bell, workers []duty.Worker) error {
-	plan := duty.Plan{Name: t.Name, CPU: t.CPU, Idle: t.Idle, Nap: e.nap(t), Clock: e.cfg.Clock}
+	plan := duty.Plan{Name: t.Name, CPU: t.CPU, Idle: t.Idle, Clock: e.cfg.Clock}
 	if e.cfg.Gaps > 0 {
 		plan.Gaps = metrics.NewGaps(e.cfg.Clock, e.cfg.Gaps)
 	}
@@ -166,13 +166,4 @@ func (e *Engine) run(t Thread, bell *duty.Bell, workers []duty.Worker) error {
 		e.threads = append([]*duty.Thread{thread}, e.threads...)
 	}
 	return err
-}
-
-// nap bounds the sleep of the thread that syncs by the clock; 0 leaves it to the
-// thread.
-func (e *Engine) nap(t Thread) time.Duration {
-	if e.cfg.Log.Mode == store.Interval && slices.Contains(t.Stages, Commit) {
-		return e.cfg.Log.Interval
-	}
-	return 0
 }

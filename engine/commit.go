@@ -23,6 +23,7 @@ type committer struct {
 	waiting int       // the storer's: events appended and, beside it, not yet written
 	full    bool      // the log had no room: with large events a group is full before its time
 	every   cpu.Ticks // how long a group beside the storer may grow; 0: on a thread of its own
+	keeper  cpu.Ticks // how long the log's keeper takes to sync what is written; 0: the committer syncs it, or nobody
 	durable uint64    // as the storer was told
 	last    cpu.Ticks // when the last one was written
 	broken  bool
@@ -89,6 +90,15 @@ func (c *committer) Step(now cpu.Ticks) int {
 		c.waiting, c.full = c.waiting-n, false
 	}
 	return n
+}
+
+// Due is when the keeper may have synced what was written: whoever waits for that
+// is to be told.
+func (c *committer) Due(now cpu.Ticks) cpu.Ticks {
+	if c.keeper == 0 || c.durable == c.log.Written() {
+		return 0
+	}
+	return now + c.keeper
 }
 
 // due reports whether the group beside the storer has grown enough.

@@ -64,6 +64,9 @@ func (c *controller) Step(now cpu.Ticks) int {
 	return 0
 }
 
+// Due is when the plane is shown the next sample.
+func (c *controller) Due(cpu.Ticks) cpu.Ticks { return c.due }
+
 // warn says once that the log is damaged.
 func (c *controller) warn() {
 	if c.damage == nil {

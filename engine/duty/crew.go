@@ -99,6 +99,16 @@ func (m *Member) Step(now cpu.Ticks) (work int) {
 	return work
 }
 
+// Due is the first that is due of the workers whose seats the member holds.
+func (m *Member) Due(now cpu.Ticks) (first cpu.Ticks) {
+	for _, w := range m.mine {
+		if at := due(w, now); at != 0 && (first == 0 || at < first) {
+			first = at
+		}
+	}
+	return first
+}
+
 // change carries the order out as far as it can be, and counts the seats that
 // were left or taken.
 func (m *Member) change(order uint64) (changed int) {

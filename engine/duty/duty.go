@@ -28,6 +28,12 @@ type Worker interface {
 	Step(now cpu.Ticks) int
 }
 
+// Timed is a worker of which something is due by the clock, and nobody rings for
+// it. Due is when, on the counter, asked after an idle Step; 0: nothing is.
+type Timed interface {
+	Due(now cpu.Ticks) cpu.Ticks
+}
+
 // Idle is what a thread does when all its workers had nothing to do.
 type Idle uint8
 
@@ -61,9 +67,10 @@ const (
 	// doubles what a short lull costs.
 	spinFor = 50 * time.Microsecond
 
-	// sleepAtMost bounds a sleep, unless the plan says otherwise: a stage that
-	// waits for a bell that nobody rang would wait no longer.
-	sleepAtMost = 50 * time.Millisecond
+	// sleepAtMost bounds a sleep: a stage that waits for a bell that nobody rang
+	// would wait no longer. Each sleep that ends costs some 100 us of CPU, most
+	// of it the runtime's, which looks after threads for a while that come back.
+	sleepAtMost = 200 * time.Millisecond
 )
 
 // Unpinned is the CPU of a thread that may run anywhere.
@@ -74,7 +81,6 @@ type Plan struct {
 	Name  string
 	CPU   int // to pin to, or Unpinned
 	Idle  Idle
-	Nap   time.Duration // the longest sleep, for workers whose work is due by the clock; 0 is 50 ms
 	Clock cpu.Clock
 	Gaps  *metrics.Gaps // filled with the time that the loop lost; nil for none
 }
@@ -97,9 +103,6 @@ type Thread struct {
 func Start(p Plan, bell *Bell, workers ...Worker) (*Thread, error) {
 	if len(workers) == 0 {
 		return nil, fmt.Errorf("thread %s has no stage", p.Name)
-	}
-	if p.Nap == 0 {
-		p.Nap = sleepAtMost
 	}
 	t := &Thread{plan: p, workers: workers, bell: bell, spin: p.Clock.Ticks(spinFor.Nanoseconds())}
 	bell.sleeper = newParker()
@@ -159,13 +162,34 @@ func (t *Thread) round(now cpu.Ticks) (work int) {
 // consistent, so one of the two sees the other.
 func (t *Thread) sleep() {
 	t.bell.parked.Store(true)
-	if t.round(cpu.Now()) == 0 && !t.stop.Load() {
-		t.bell.sleeper.Sleep(t.plan.Nap)
+	if now := cpu.Now(); t.round(now) == 0 && !t.stop.Load() {
+		if nap := t.nap(now); nap > 0 {
+			t.bell.sleeper.Sleep(nap)
+		}
 	}
 	t.bell.parked.Store(false)
 	if t.plan.Gaps != nil {
 		t.plan.Gaps.Skip()
 	}
+}
+
+// nap is how long nothing is due.
+func (t *Thread) nap(now cpu.Ticks) time.Duration {
+	nap := sleepAtMost
+	for _, w := range t.workers {
+		if at := due(w, now); at != 0 {
+			nap = min(nap, time.Duration(t.plan.Clock.Ns(max(at, now)-now)))
+		}
+	}
+	return nap
+}
+
+// due is when the worker has something to do by the clock; 0: never.
+func due(w Worker, now cpu.Ticks) cpu.Ticks {
+	if timed, ok := w.(Timed); ok {
+		return timed.Due(now)
+	}
+	return 0
 }
 
 func (t *Thread) place() (err error) {

@@ -39,7 +39,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 // TestNoWakeUpIsLost hands a parking thread work 600 times, mostly while it
-// sleeps or is about to. A lost wake-up would cost 50 ms each.
+// sleeps or is about to. A lost wake-up would cost a whole sleep each.
 func TestNoWakeUpIsLost(t *testing.T) {
 	const rounds = 600
 	bell, work := new(Bell), new(inbox)
@@ -72,6 +72,34 @@ func TestAnIdleThreadSleeps(t *testing.T) {
 	thread.Stop()
 	if n := steps.Load() - before; n > 100_000 {
 		t.Errorf("%d steps while idle: it did not sleep", n)
+	}
+}
+
+// appointed has something due by the clock.
+type appointed cpu.Ticks
+
+func (appointed) Step(cpu.Ticks) int        { return 0 }
+func (a appointed) Due(cpu.Ticks) cpu.Ticks { return cpu.Ticks(a) }
+
+// TestNobodySleepsThroughWhatIsDue: a thread sleeps until the first of what its
+// workers have due, those of a crew among them, and not at all past it.
+func TestNobodySleepsThroughWhatIsDue(t *testing.T) {
+	crew := NewCrew([]Worker{appointed(0), appointed(8_000_000), appointed(7_000_000)}, new(Bell))
+	for _, c := range []struct {
+		workers []Worker
+		now     cpu.Ticks
+		want    time.Duration
+	}{
+		{[]Worker{stepFunc(nil), appointed(0)}, 5, sleepAtMost},
+		{[]Worker{appointed(1 << 40)}, 5, sleepAtMost},
+		{[]Worker{appointed(9_000_000), appointed(3_000_000), appointed(0)}, 1_000_000, 2 * time.Millisecond},
+		{[]Worker{stepFunc(nil), crew.Member(0)}, 1_000_000, 6 * time.Millisecond},
+		{[]Worker{appointed(3_000_000)}, 4_000_000, 0},
+	} {
+		thread := Thread{plan: Plan{Clock: cpu.NewClock(1e9)}, workers: c.workers}
+		if nap := thread.nap(c.now); nap != c.want {
+			t.Errorf("%v at %d: a sleep of %v, want %v", c.workers, c.now, nap, c.want)
+		}
 	}
 }
 

@@ -129,6 +129,14 @@ func (f *File) Step(now cpu.Ticks) int {
 	return work
 }
 
+// Due is when a file that is followed is looked at again.
+func (f *File) Due(cpu.Ticks) cpu.Ticks {
+	if f.done.Load() {
+		return 0
+	}
+	return f.lookAt
+}
+
 // finish notes when nothing more is to come.
 func (f *File) finish() {
 	over := f.ended || f.stopping.Load()

@@ -24,6 +24,8 @@ func (p *Processor) Attend(handlers []Handler) *Passing {
 
 func (a *Passing) due([]event.Ref, cpu.Ticks) (n, work int) { return 0, 0 }
 
+func (a *Passing) next() cpu.Ticks { return 0 }
+
 func (a *Passing) treat(refs []event.Ref, _ cpu.Ticks) int {
 	for _, r := range refs {
 		a.run(a.slots.At(r))

@@ -55,6 +55,8 @@ type task interface {
 	// due puts the events that were set aside and are ready to go on into the
 	// front of a batch and says how many; work counts whatever was done.
 	due(into []event.Ref, now cpu.Ticks) (n, work int)
+	// next is when an event that was set aside wants to be tried again; 0: none.
+	next() cpu.Ticks
 	// treat deals with a batch and moves those that go on to the store to its
 	// front: kept of them. It owns the others.
 	treat(refs []event.Ref, now cpu.Ticks) (kept int)
@@ -111,6 +113,14 @@ func (p *Processor) Step(now cpu.Ticks) int {
 	p.show(p.refs[:p.n])
 	p.hand()
 	return work
+}
+
+// Due is when an event that was set aside is to be tried again.
+func (p *Processor) Due(cpu.Ticks) cpu.Ticks {
+	if p.task == nil {
+		return 0
+	}
+	return p.task.next()
 }
 
 // take is the next events of the lane. Where the lane stands beyond its depth,

@@ -93,6 +93,14 @@ func (s *Storer) Step(now cpu.Ticks) (work int) {
 	return work + s.answers.keep(s.log)
 }
 
+// Due is when the window ends that is open.
+func (s *Storer) Due(cpu.Ticks) cpu.Ticks {
+	if s.Windows == nil || len(s.Windows.open) == 0 {
+		return 0
+	}
+	return s.Windows.dueAt
+}
+
 // take fills the lane's tray and says how many events are done with already, for
 // they are only in their window's result.
 func (s *Storer) take(lane event.Lane, now cpu.Ticks) (folded int) {

@@ -196,6 +196,15 @@ func (t *Transactions) due(into []event.Ref, now cpu.Ticks) (n, work int) {
 	return n, work
 }
 
+func (t *Transactions) next() (first cpu.Ticks) {
+	for _, w := range t.aside {
+		if first == 0 || w.due < first {
+			first = w.due
+		}
+	}
+	return first
+}
+
 // again is one more attempt at an event that waited aside.
 func (t *Transactions) again(w waiting, now cpu.Ticks) bool {
 	if w.failures == 0 {
