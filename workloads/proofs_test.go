@@ -184,7 +184,7 @@ func TestProofAStallIsCounted(t *testing.T) {
 		noise := float64(2*calm.Max()) + stall.Seconds()*rate*1000
 		t.Logf("without a stall: P99.9 %v, worst %v; with one of %v: P99 %v", time.Duration(calm.ValueAtPercentile(99.9)), time.Duration(calm.Max()), stall, time.Duration(whole.ValueAtPercentile(99)))
 		if noise > float64(stall)/5 {
-			return fmt.Errorf("the host's own stalls of up to %v hide one of %v", time.Duration(calm.Max()), stall)
+			return fmt.Errorf("the host is UNFIT for this: its own stalls of up to %v hide one of %v", time.Duration(calm.Max()), stall)
 		}
 		return drive.FollowsStall(whole, rate, stall, noise)
 	})
