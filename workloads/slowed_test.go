@@ -1,8 +1,8 @@
 package workloads
 
 import (
+	"fmt"
 	"math"
-	"os"
 	"regexp"
 	"slices"
 	"testing"
@@ -39,44 +39,45 @@ func TestSlowedDoesTheSame(t *testing.T) {
 // turns, and wants a quarter of each in the median turn: the gate's power is only
 // worth what its bait is.
 func TestProofSlowdown(t *testing.T) {
-	if os.Getenv("ESC_PROOFS") == "" {
-		t.Skip("timed: ESC_PROOFS=1 runs it")
-	}
-	const share, least, most = 0.25, 5, 25
-	b := small(t)
-	b.Time, b.Trials = 5*time.Millisecond, 5
-	chosen, err := Select(b, regexp.MustCompile("^(spsc/mode=pair|parse/frame=v2|pool/op=acquire-return)"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	figures := func() (values []float64) {
-		rows, err := b.Measure(chosen, never)
+	const share, turns = 0.25, 9
+	prove(t, func(b *Bench) error {
+		b.Time, b.Trials = 5*time.Millisecond, 5
+		chosen, err := Select(b, regexp.MustCompile("^(spsc/mode=pair|parse/frame=v2|pool/op=acquire-return)"))
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
-		for _, r := range rows {
-			values = append(values, leastOf(r))
+		for i := range chosen {
+			var slowed []float64
+			for range turns {
+				ratio, err := b.slowedBy(share, chosen[i:i+1])
+				if err != nil {
+					return err
+				}
+				slowed = append(slowed, ratio-1)
+			}
+			slices.Sort(slowed)
+			t.Logf("%s: slowed by %.3f, wanted %v", chosen[i].Name, slowed, share)
+			if math.Abs(slowed[turns/2]-share) > share/5 {
+				return fmt.Errorf("%s: slowed by %.3f in the median turn, wanted %v", chosen[i].Name, slowed[turns/2], share)
+			}
 		}
-		return values
+		return nil
+	})
+}
+
+// slowedBy is a cell's cost with the slowdown over its cost without, measured one
+// after the other.
+func (b *Bench) slowedBy(share float64, cell []Workload) (ratio float64, err error) {
+	var ns [2]float64
+	for i := range ns {
+		b.Slowdown = share * float64(i)
+		rows, err := b.Measure(cell, never)
+		if err != nil {
+			return 0, err
+		}
+		ns[i] = leastOf(rows[0])
 	}
-	turns, median := make([][]float64, len(chosen)), make([]float64, len(chosen))
-	for turn := range most {
-		b.Slowdown = 0
-		plain := figures()
-		b.Slowdown = share
-		worst := 0.0
-		for i, slow := range figures() {
-			turns[i] = append(turns[i], slow/plain[i]-1)
-			slices.Sort(turns[i])
-			median[i] = turns[i][turn/2]
-			worst = max(worst, math.Abs(median[i]-share))
-		}
-		if turn+1 >= least && worst < share/5 {
-			t.Logf("slowed by %.3f in %d turns, wanted %v", median, turn+1, share)
-			return
-		}
-	}
-	t.Errorf("slowed by %.3f in the median of %d turns, wanted %v", median, most, share)
+	return ns[1] / ns[0], nil
 }
 
 func leastOf(r record.Row) float64 {
