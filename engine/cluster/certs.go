@@ -128,28 +128,37 @@ type credentials struct {
 }
 
 func loadCredentials(dir, name string) (c credentials, err error) {
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key"))
-	if err != nil {
-		return c, fmt.Errorf("certificate of %s in %s: %w: esc cluster certs makes a set", name, dir, err)
-	}
-	ca, err := os.ReadFile(filepath.Join(dir, caFile))
-	if err != nil {
-		return c, fmt.Errorf("certificates: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(ca) {
-		return c, fmt.Errorf("certificates: %s holds no certificate", filepath.Join(dir, caFile))
+	if c.tls, err = MutualTLS(dir, name); err != nil {
+		return c, err
 	}
 	secret, err := os.ReadFile(filepath.Join(dir, secretFile))
 	if err != nil {
 		return c, fmt.Errorf("certificates: %w", err)
 	}
 	c.secret = strings.TrimSpace(string(secret))
-	c.tls = &tls.Config{
+	return c, nil
+}
+
+// MutualTLS is how the member of that name of the set in dir serves and dials:
+// it shows its certificate, and talks to members alone. It reads ca.pem,
+// NAME.pem and NAME.key, which need not be of MakeCerts.
+func MutualTLS(dir, name string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key"))
+	if err != nil {
+		return nil, fmt.Errorf("certificate of %s in %s: %w: esc cluster certs makes a set", name, dir, err)
+	}
+	ca, err := os.ReadFile(filepath.Join(dir, caFile))
+	if err != nil {
+		return nil, fmt.Errorf("certificates: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ca) {
+		return nil, fmt.Errorf("certificates: %s holds no certificate", filepath.Join(dir, caFile))
+	}
+	return &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},
 		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
-	}
-	return c, nil
+	}, nil
 }
 
 // user is a client's key pair, which follows from the set's secret. The secret

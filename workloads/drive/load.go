@@ -23,6 +23,9 @@ const (
 	// a sleep may last a millisecond longer than asked.
 	sleepOver = 2_000_000
 
+	// sleepMost is the longest sleep, in ns: whoever cancels waits for it.
+	sleepMost = 100_000_000
+
 	dialTimeout   = 5 * time.Second
 	finishTimeout = 5 * time.Second
 )
@@ -48,7 +51,7 @@ func Load(ctx context.Context, spec Spec) (Report, error) {
 	go func() { done <- s.run() }() // its thread, once pinned, ends with it
 	err = <-done
 	if s.cancelled.Load() {
-		err = nil
+		s.report.Partial, err = true, nil
 	}
 	return s.report, err
 }
@@ -178,7 +181,12 @@ func (s *sender) begin() error {
 	if err != nil {
 		return err
 	}
-	s.start = raw.At(cpu.Now())
+	if s.start = raw.At(cpu.Now()); s.spec.Gate != nil {
+		if s.start, err = s.spec.Gate(); err != nil {
+			return err
+		}
+	}
+	s.report.StartNs = s.start
 	s.now = func() int64 {
 		at := raw.At(cpu.Now()) - s.start
 		s.report.ResidualNs = max(s.report.ResidualNs, raw.Residual, -raw.Residual)
@@ -220,7 +228,7 @@ func (s *sender) openLoop(pacer pacer) error {
 // wait spins, or sleeps through the better part of a long wait.
 func wait(ns int64) {
 	if ns > sleepOver {
-		time.Sleep(time.Duration(ns - sleepOver/2))
+		time.Sleep(time.Duration(min(ns-sleepOver/2, sleepMost)))
 		return
 	}
 	cpu.Pause(1)

@@ -10,6 +10,7 @@ import (
 type Report struct {
 	Sent       uint64  `json:"sent"`        // events given to the kernel
 	Bytes      uint64  `json:"bytes"`       // of their frames
+	StartNs    int64   `json:"start_ns"`    // when the schedule began, on CLOCK_MONOTONIC_RAW
 	DurationNs int64   `json:"duration_ns"` // from the start to the last write's return
 	Rate       float64 `json:"rate"`        // events a second, achieved
 	Asked      float64 `json:"asked_rate"`  // 0 is a closed loop

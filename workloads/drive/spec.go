@@ -34,6 +34,10 @@ type Spec struct {
 	CPU         int // to pin the sender to, or Unpinned
 
 	Stamps bool // keep when each event was due and sent, in the report: an open loop's
+
+	// Gate is asked once all connections stand, if it is set: when the schedule
+	// begins, in ns of CLOCK_MONOTONIC_RAW. An error ends the load before it began.
+	Gate func() (start int64, err error)
 }
 
 // Unpinned leaves the sender to the kernel.
