@@ -21,6 +21,9 @@ func hostPart(run record.Run) part {
 		p.Blocks = append(p.Blocks, block{Folded: &folded{fmt.Sprintf("%s with nothing against the host", plural(len(fine.Rows), "check")), []block{{Table: fine}}}})
 	}
 	p.Blocks = append(p.Blocks, block{Table: factsTable(run)})
+	if len(run.Senders) > 0 {
+		p.Blocks = append(p.Blocks, block{Table: sendersTable(run.Senders)})
+	}
 	return p
 }
 

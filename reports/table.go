@@ -88,6 +88,9 @@ func (p *printer) host(run record.Run) {
 		what += ", PARTIAL: interrupted, rows may be missing"
 	}
 	p.wrap("run      ", what)
+	for _, s := range run.Senders {
+		p.wrap("sender   ", senderLine(s))
+	}
 	if len(run.Plan) > 0 {
 		p.wrap("plan     ", strings.Join(places(run.Plan), ", "))
 	}

@@ -31,6 +31,7 @@ type benchFlags struct {
 	set                              []string
 	plan, replay                     string // files
 	slowdown                         float64
+	hosts                            hostsFlags
 }
 
 func newBenchCommand() *cobra.Command {
@@ -49,13 +50,25 @@ both in random order, by a seed that is recorded. Each process counts once. Both
 folders stay, OUT/latest and OUT/against point to them, and the comparison is
 printed; esc gate judges it.
 
+With --hosts agents that were started on other hosts, by esc load --agent, send to
+--addr together, and what they time, each by its own clock, becomes one record:
+--count loads of --time each (default 5 of 5s). See docs/hosts.md.
+
 Exit codes: 0 nothing failed, 1 a target was missed on a host that could be
 trusted, 3 a run was invalid or could not be measured, 4 with --strict when the
 host is unfit for a verdict that was wanted, 130 interrupted (what was measured
 is kept, marked partial).`,
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return bench(c, f) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if wanted, err := f.hosts.wanted(c); err != nil {
+				return err
+			} else if wanted {
+				return benchHosts(c, f)
+			}
+			return bench(c, f)
+		},
 	}
+	f.hosts.add(c)
 	c.Flags().BoolVar(&f.quick, "quick", false, "every workload briefly, under a minute in all")
 	c.Flags().BoolVar(&f.strict, "strict", false, "exit 4 when a verdict is INCONCLUSIVE")
 	c.Flags().BoolVar(&f.list, "list", false, "list the workloads and their cells, and measure nothing")
@@ -240,22 +253,30 @@ const profileLength = time.Second
 // doctorWindow is how long each CPU is watched for what others take of it.
 const doctorWindow = 300 * time.Millisecond
 
-// finish checks the ruler again: if it no longer holds, nothing measured with it
-// does, and every row is judged anew on an unfit host.
+// finish checks the ruler again; if it no longer holds, every row is judged anew.
 func finish(run *record.Run, ruler *probes.Ruler, b *workloads.Bench) {
-	if err := ruler.Recheck(); err != nil {
-		checks := []probes.Check{probes.RulerCheck(*ruler, err)}
-		run.Fitness.Checks = append(recordFitness(probes.NewFitness(checks)).Checks, run.Fitness.Checks[1:]...)
-		run.Fitness.Verdict = record.Unfit
+	if !recheck(run, ruler, b.Clock) {
 		b.Fitness = run.Fitness
 		b.JudgeAgain(run.Rows)
 	}
-	run.Clock = record.Clock{
-		Hz: ruler.Hz, Agreement: b.Clock.Agreement, ReadNs: ruler.ReadNs, FencedNs: ruler.FencedNs, ResolutionNs: ruler.ResolutionNs,
-		GHzBefore: ruler.GHzBefore, GHzAfter: ruler.GHzAfter, DriftPpm: ruler.DriftAfter * 1e6,
-	}
 	run.Plan, run.Counters = b.Placed(), b.Counters()
 	run.Ended = time.Now().UTC()
+}
+
+// recheck checks the ruler again, and records it: if it no longer holds, nothing
+// measured with it does, and the host is unfit.
+func recheck(run *record.Run, ruler *probes.Ruler, clock cpu.Clock) (holds bool) {
+	err := ruler.Recheck()
+	if err != nil {
+		checks := []probes.Check{probes.RulerCheck(*ruler, err)}
+		run.Fitness.Checks = append(recordFitness(probes.NewFitness(checks)).Checks, run.Fitness.Checks[1:]...)
+		run.Fitness.Verdict = record.Unfit
+	}
+	run.Clock = record.Clock{
+		Hz: ruler.Hz, Agreement: clock.Agreement, ReadNs: ruler.ReadNs, FencedNs: ruler.FencedNs, ResolutionNs: ruler.ResolutionNs,
+		GHzBefore: ruler.GHzBefore, GHzAfter: ruler.GHzAfter, DriftPpm: ruler.DriftAfter * 1e6,
+	}
+	return err == nil
 }
 
 func recordFitness(f probes.Fitness) record.Fitness {

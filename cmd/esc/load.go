@@ -28,6 +28,7 @@ type loadFlags struct {
 	replay, times        string // files
 	out                  string
 	json, quiet          bool
+	agent                agentFlags
 }
 
 func newLoadCommand() *cobra.Command {
@@ -46,12 +47,18 @@ little-endian; the number plus 1 is the counter of its id.
 With --ask the server answers each event once it is that safe, and the time from
 when the event was due to its answer is printed too.
 
+With --agent it sends what esc bench --hosts orders from another host, within the
+limits given here, and nothing else: see docs/hosts.md.
+
 Exit codes: 0 all was sent, 1 an answer was asked for and did not come, 2 usage,
 3 the server was not there or broke the connection off, 130 interrupted (what
 was sent until then is printed).`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.rated = c.Flags().Changed("rate")
+			if f.agent.address != "" {
+				return serveAgent(c, f)
+			}
 			return load(c, f)
 		},
 	}
@@ -75,6 +82,7 @@ was sent until then is printed).`,
 	c.Flags().StringVar(&f.ask, "ask", "", "ask for an answer to each event once it is stored, durable or replicated")
 	c.Flags().BoolVar(&s.Access.UDP, "udp", false, "send datagrams to the UDP port that --addr names: some may be lost")
 	f.access.add(c)
+	f.agent.add(c)
 	c.Flags().IntVar(&s.CPU, "cpu", drive.Unpinned, "CPU to pin the sender to; -1 is none")
 	c.Flags().StringVar(&f.out, "out", "", "folder that gets a folder of results with the histograms: those of several hosts esc report merge makes one of")
 	c.Flags().BoolVar(&f.json, "json", false, "print the report as JSON")

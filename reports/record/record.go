@@ -33,6 +33,7 @@ type Run struct {
 	Caches   []Sweep  `json:"caches,omitempty"`
 	Strips   []Strip  `json:"strips,omitempty"`
 
+	Senders  []Sender  `json:"senders,omitempty"` // where several hosts sent the load
 	Profiles []Profile `json:"profiles,omitempty"`
 	Counters *Counters `json:"counters,omitempty"` // where those of the trials come from
 }

@@ -29,10 +29,10 @@ import (
 const Commander = "client"
 
 const (
-	handshakeWait  = 10 * time.Second // for a new connection to show its certificate
+	handshakeWait  = 30 * time.Second // for a new connection to show its certificate
 	connectionsMax = 16               // at a time; more are closed at once
-	silenceMax     = 15 * time.Second // of a commander, before it counts as gone
-	startAhead     = 10 * time.Second // the most that a start may lie in the future
+	silenceMax     = 30 * time.Second // of a commander, before it counts as gone
+	startAhead     = 30 * time.Second // the most that a start may lie in the future
 	loadGrace      = 30 * time.Second // that a load may take longer than ordered
 )
 

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	dialWait  = 10 * time.Second
+	dialWait  = 30 * time.Second
 	readyWait = 60 * time.Second // for an agent that measures its host and connects
 	lifeSign  = time.Second      // between pings that nobody waits for
 )
