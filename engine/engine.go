@@ -282,6 +282,7 @@ func (e *Engine) resulted() bool {
 		return true
 	}
 	e.windows.Finish()
+	e.bells[Store].Ring()
 	return false
 }
 
