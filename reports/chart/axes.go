@@ -24,6 +24,8 @@ type Kind int
 const (
 	TargetLevel Kind = iota
 	FloorLevel
+
+	kinds
 )
 
 // extent gathers how far points reach in both directions.
@@ -148,7 +150,8 @@ func (f *Figure) upright(l Level, from, to float64) {
 }
 
 func (f *Figure) level(l Level, points plotter.XYs) {
-	style := levelLine(l.Kind)
+	style := levelLine(l.Kind, f.drawn[l.Kind])
+	f.drawn[l.Kind]++
 	f.plot.Add(&plotter.Line{XYs: points, LineStyle: style})
 	f.name(l.Name, stroke(style, nil))
 }

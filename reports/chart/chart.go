@@ -44,6 +44,7 @@ type Figure struct {
 	height vg.Length
 	plot   *plot.Plot
 	keys   []key
+	drawn  [kinds]int // levels so far
 }
 
 // key is an entry of the legend above the plot.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"image/png"
 	"io"
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -54,6 +56,32 @@ func TestSVG(t *testing.T) {
 		t.Errorf("%d bytes", b.Len())
 	}
 	checkElements(t, text)
+}
+
+// TestNoTwoLevelsLookAlike: every level of a figure has a stroke of its own.
+func TestNoTwoLevelsLookAlike(t *testing.T) {
+	seen := map[string]string{}
+	for k := range kinds {
+		for nth := range 4 {
+			style, what := levelLine(k, nth), fmt.Sprint(k, nth)
+			stroke := fmt.Sprint(style.Color, style.Dashes)
+			if other, ok := seen[stroke]; ok {
+				t.Errorf("levels %s and %s have the stroke %s", what, other, stroke)
+			}
+			seen[stroke] = what
+		}
+	}
+	f, err := Percentiles("a", "about", []Series{tail("raw", 100, 200)}, []Level{{"p99", 5000, TargetLevel}, {"claim", 2000, TargetLevel}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := f.SVG(&b); err != nil {
+		t.Fatal(err)
+	}
+	if f.drawn[TargetLevel] != 2 || strings.Count(b.String(), `stroke-dasharray="12,4,2,4"`) < 2 {
+		t.Errorf("%d targets, and the second is not told apart: %s", f.drawn[TargetLevel], regexp.MustCompile(`stroke-dasharray="[^"]*"`).FindAllString(b.String(), -1))
+	}
 }
 
 func checkElements(t *testing.T, text string) {

@@ -67,11 +67,17 @@ func lineOf(i int) draw.LineStyle {
 
 func markOf(i int) draw.GlyphDrawer { return marks[i%SeriesMax] }
 
-func levelLine(k Kind) draw.LineStyle {
+// levelLine is the stroke of a figure's nth level of a kind, from 0: each further
+// one has a dot more between its dashes.
+func levelLine(k Kind, nth int) draw.LineStyle {
+	style := draw.LineStyle{Color: target, Width: 1.4, Dashes: []vg.Length{12, 4}}
 	if k == FloorLevel {
-		return draw.LineStyle{Color: floor, Width: 1.2, Dashes: []vg.Length{2, 3}}
+		style = draw.LineStyle{Color: floor, Width: 1.2, Dashes: []vg.Length{2, 3}}
 	}
-	return draw.LineStyle{Color: target, Width: 1.4, Dashes: []vg.Length{12, 4}}
+	for range nth {
+		style.Dashes = append(style.Dashes, 2, 4)
+	}
+	return style
 }
 
 func hex(c color.NRGBA) string { return fmt.Sprintf("#%02X%02X%02X", c.R, c.G, c.B) }
