@@ -57,6 +57,7 @@ func (e *Engine) assemble(commits func() (process.Log, duty.Worker)) (err error)
 	}
 	e.workers = map[Stage][]duty.Worker{}
 	d := dispatch.New(e.bus)
+	d.Taken = e.cfg.Trace.Stage(metrics.Routed)
 	if err := e.assembleInputs(d); err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (e *Engine) assembleLane(lane event.Lane) {
 	var workers []duty.Worker
 	for i := range e.bus.Routed[e.bus.At(lane)].Parts {
 		p := process.NewProcessor(e.bus, lane, i, e.slots, e.chute(), e.cfg.Clock)
-		p.Followers = &e.followers
+		p.Followers, p.Taken = &e.followers, e.cfg.Trace.Stage(metrics.Taken)
 		e.processors[lane] = append(e.processors[lane], p)
 		switch lane {
 		case event.LaneRealtime:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -171,11 +172,23 @@ func readLog(t *testing.T, dir string, visit func(*store.Entry)) {
 	}
 }
 
-// TestStampsRunForward: an event is received, then processed, then stored.
+// TestStampsRunForward: an event is received, then at one stage after the other,
+// then stored, whichever lane and sub-lane it takes; and nothing is noted of
+// stages where that is not wanted.
 func TestStampsRunForward(t *testing.T) {
+	for _, c := range []struct {
+		plan     string
+		sublanes int
+	}{{"fused", 1}, {"split", 1}, {"split", 4}} {
+		stampsRunForward(t, c.plan, c.sublanes, metrics.NewStagedTrace(2000))
+	}
+	stampsRunForward(t, "split", 1, metrics.NewTrace(2000))
+}
+
+func stampsRunForward(t *testing.T, plan string, sublanes int, trace *metrics.Trace) {
 	cfg := smallConfig(t)
-	cfg.Plan = plans["split"]
-	cfg.Trace = metrics.NewTrace(2000)
+	cfg.Plan, cfg.Trace = plans[plan], trace
+	cfg.Plan.Sublanes = sublanes
 	e, stop := running(t, cfg)
 	for i := range 1000 {
 		if err := e.Publish(t.Context(), "t", []byte{byte(i)}, event.Priority(i%event.Priorities)); err != nil {
@@ -190,8 +203,12 @@ func TestStampsRunForward(t *testing.T) {
 		t.Fatalf("%d samples, want 1000", len(samples))
 	}
 	for i, s := range samples {
-		if s.Received > s.Processed || s.Processed > s.Stored {
-			t.Fatalf("sample %d: received %d, processed %d, stored %d", i, s.Received, s.Processed, s.Stored)
+		staged := []cpu.Ticks{s.Received, s.Offered, s.Routed, s.Taken, s.Processed, s.Gathered, s.Stored}
+		if trace.Staged() && !slices.IsSorted(staged) || s.Received == 0 || s.Received > s.Processed || s.Processed > s.Stored {
+			t.Fatalf("sample %d: %v do not run forward", i, staged)
+		}
+		if !trace.Staged() && (s.Offered != 0 || s.Routed != 0 || s.Taken != 0 || s.Gathered != 0) {
+			t.Fatalf("sample %d: %v of stages that were not to note anything", i, staged)
 		}
 	}
 }

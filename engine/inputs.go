@@ -13,6 +13,7 @@ import (
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/memory"
+	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/queue"
 	"eventstreamcore/engine/topic"
 	"eventstreamcore/engine/wire"
@@ -206,7 +207,7 @@ func (g *gate) openWith(classes memory.Classes, origin event.Origin) (*ingest.In
 	if err != nil {
 		return nil, fmt.Errorf("pool classes: %w", err)
 	}
-	intake.Topics = g.cfg.Topics
+	intake.Topics, intake.Offered = g.cfg.Topics, g.cfg.Trace.Stage(metrics.Offered)
 	g.pools, g.intakes = append(g.pools, pool), append(g.intakes, intake)
 	g.dispatcher.Add(lane, origin)
 	return intake, nil

@@ -116,9 +116,11 @@ func sharedNotes(own []record.Row) (notes []string) {
 
 func gatherDistributions(own []record.Row) (all []record.Distribution, err error) {
 	merged := map[string]*hdrhistogram.Histogram{}
+	parts := map[string]string{}
 	var names []string
 	for _, row := range own {
 		for _, d := range row.Distributions {
+			parts[d.Name] = d.Part
 			hist, err := Histogram(d)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", row.Name(), err)
@@ -134,7 +136,9 @@ func gatherDistributions(own []record.Row) (all []record.Distribution, err error
 		}
 	}
 	for _, name := range names {
-		all = append(all, judge.NewDistribution(name, merged[name]))
+		d := judge.NewDistribution(name, merged[name])
+		d.Part = parts[name]
+		all = append(all, d)
 	}
 	return all, nil
 }

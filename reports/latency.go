@@ -15,12 +15,16 @@ import (
 
 // rowExhibits is what only some rows have: percentiles, time, spans, loads.
 func rowExhibits(row record.Row) (all []exhibit) {
-	if whole, legs := wholeAndLegs(row); len(whole) > 0 {
+	if whole, legs, stages := wholeAndParts(row); len(whole) > 0 {
 		all = append(all, exhibit{name: row.Name() + ".percentiles", draw: func() (*chart.Figure, error) { return percentilePlot(row.Name(), whole, levels(row)) }, numbers: percentileTable(row, whole),
 			reading: "Latency by percentile, all valid trials together, on an axis of nines. The curve ends where there are too few events to bear out more. Undisturbed are the events during which no loop lost time: the engine without its host; shown, never judged."})
 		if len(legs) > 0 {
 			all = append(all, exhibit{name: row.Name() + ".legs", draw: func() (*chart.Figure, error) { return percentilePlot("legs of "+row.Name(), legs, nil) }, numbers: percentileTable(row, legs),
-				reading: "The legs of the way by percentile. Event by event they sum to the whole; their percentiles do not, for one event is late here and another there."})
+				reading: "The legs of the way by percentile: how late the sender was, what came before the engine had the event, what it waited in queues and what stages worked. Event by event they sum to the whole; their percentiles do not, for one event is late here and another there."})
+		}
+		if len(stages) > 0 {
+			all = append(all, exhibit{name: row.Name() + ".stages", draw: func() (*chart.Figure, error) { return percentilePlot("stages of "+row.Name(), stages, nil) }, numbers: percentileTable(row, stages),
+				reading: "The queue waits and the service times one by one, in the order of the way. To route an event takes less than timing it would: that is within its wait in the lane."})
 		}
 	}
 	if len(row.Intervals) > 0 {
@@ -37,17 +41,21 @@ func rowExhibits(row record.Row) (all []exhibit) {
 	return append(all, lostExhibits(row)...)
 }
 
-// wholeAndLegs is the distributions of row: those of the whole way, of all its
-// events and of the undisturbed, and those of parts of the way.
-func wholeAndLegs(row record.Row) (whole, legs []record.Distribution) {
+// wholeAndParts is the distributions of row: those of the whole way, of all its
+// events and of the undisturbed, those of its legs, and those of single stages.
+// Older records have legs alone, and do not say what they are.
+func wholeAndParts(row record.Row) (whole, legs, stages []record.Distribution) {
 	for _, d := range row.Distributions {
-		if strings.TrimSuffix(d.Name, record.Undisturbed) == row.Distributions[0].Name {
+		switch {
+		case strings.TrimSuffix(d.Name, record.Undisturbed) == row.Distributions[0].Name:
 			whole = append(whole, d)
-		} else {
+		case d.Part == record.Wait || d.Part == record.Work:
+			stages = append(stages, d)
+		default:
 			legs = append(legs, d)
 		}
 	}
-	return whole, legs
+	return whole, legs, stages
 }
 
 // kindOfEvent says in words which event a waterfall is of.

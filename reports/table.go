@@ -259,7 +259,8 @@ func (p *printer) figures(rows []record.Row) {
 		default:
 			p.wrap(fmt.Sprintf("  %-*s  ", widest, name), text)
 		}
-		for _, d := range row.Distributions {
+		whole, legs, _ := wholeAndParts(row) // the stages are on the page
+		for _, d := range append(whole, legs...) {
 			if b := bars(d); b != "" {
 				p.line("      %s", b)
 			}

@@ -38,6 +38,7 @@ func Verify(dir string) ([]string, error) {
 	wrong = append(wrong, forms...)
 	for _, row := range run.Rows {
 		wrong = append(wrong, percentilesOf(row)...)
+		wrong = append(wrong, partsOf(row)...)
 		wrong = append(wrong, judgementsOf(row, run.Fitness)...)
 	}
 	return wrong, nil
@@ -145,7 +146,7 @@ func percentilesOf(row record.Row) []string {
 			continue
 		}
 		again := judge.NewDistribution(d.Name, hist)
-		again.File, again.Encoded = d.File, d.Encoded
+		again.Part, again.File, again.Encoded = d.Part, d.File, d.Encoded
 		if !reflect.DeepEqual(d, again) {
 			wrong = append(wrong, fmt.Sprintf("%s: the figures of %s are not those of its histogram", row.Name(), d.Name))
 		}

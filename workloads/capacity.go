@@ -7,6 +7,7 @@ import (
 
 	"eventstreamcore/engine"
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/metrics"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads/drive"
 )
@@ -180,7 +181,7 @@ func (p *pacedRig) offer(b *Bench, rate float64, n int) (record.Load, error) {
 // CPU publishes. threads counts that one.
 func published(plan string, threads int, make func(*Bench) engine.Plan) Cell {
 	return capacityCell(params("plan", plan, "load", "capacity"), threads, func(b *Bench) (Trial, error) {
-		p, err := b.newPacedRig(make(b), standardEvent(event.High, pipelinePayload), capacityMost)
+		p, err := b.newPacedRig(make(b), standardEvent(event.High, pipelinePayload), metrics.NewTrace, capacityMost)
 		if err != nil {
 			return Trial{}, err
 		}

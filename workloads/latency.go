@@ -116,7 +116,9 @@ func legs(spans []Span) (list []record.Distribution) {
 		for _, s := range spans {
 			merged.Merge(s.Legs[i].Histogram)
 		}
-		list = append(list, judge.NewDistribution(leg.Name, merged))
+		d := judge.NewDistribution(leg.Name, merged)
+		d.Part = leg.Part
+		list = append(list, d)
 	}
 	return list
 }

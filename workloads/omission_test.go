@@ -67,7 +67,7 @@ func wholeOf(t *testing.T, rate float64, n int, stall time.Duration, leak bool) 
 			g.notes[i].due = engine.took[i]
 		}
 	}
-	c := newCourse(publishedLegs, n)
+	c := newCourse(publishedParts, n)
 	if wrong := c.publish(clock, g.notes, engine.trace); wrong != "" {
 		t.Fatal(wrong)
 	}

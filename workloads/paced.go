@@ -24,8 +24,11 @@ type pacedRig struct {
 // madeMost is room in a trace for what the engine makes itself: results of windows.
 const madeMost = 256
 
-func (b *Bench) newPacedRig(plan engine.Plan, e ingest.Event, most int, handlers ...process.Handler) (*pacedRig, error) {
-	p := &pacedRig{trace: metrics.NewTrace(most + madeMost), course: newCourse(publishedLegs, most)}
+// newPacedRig has room for most events. tracing makes their trace: one of stages
+// tells all parts of their ways, and costs what at high rates would be seen.
+func (b *Bench) newPacedRig(plan engine.Plan, e ingest.Event, tracing func(int) *metrics.Trace, most int, handlers ...process.Handler) (*pacedRig, error) {
+	p := &pacedRig{trace: tracing(most + madeMost), course: newCourse(publishedParts, most)}
+	p.course.staged = p.trace.Staged()
 	r, err := b.newRig(func(c *engine.Config) {
 		c.Plan, c.Publishers, c.Trace, c.Handlers = plan, 1, p.trace, handlers
 	}, nil)

@@ -8,6 +8,7 @@ import (
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/ingest"
+	"eventstreamcore/engine/metrics"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads/drive"
 )
@@ -123,7 +124,7 @@ const burstMost = 2 << 20
 // pacing drives the engine on the hot CPU in open loop from the peer.
 func pacing(b *Bench, lane event.Lane, schedule drive.Schedule, e ingest.Event) (Trial, error) {
 	n := b.events(schedule.Rate)
-	p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), e, n)
+	p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), e, metrics.NewStagedTrace, n)
 	if err != nil {
 		return Trial{}, err
 	}

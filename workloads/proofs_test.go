@@ -15,6 +15,7 @@ import (
 	"eventstreamcore/engine"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/queue"
 	"eventstreamcore/probes"
@@ -167,7 +168,7 @@ func TestProofAStallIsCounted(t *testing.T) {
 			}
 			return nil
 		}
-		p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), n, process.Handler{Pattern: "bench/#", Handle: hold})
+		p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), metrics.NewStagedTrace, n, process.Handler{Pattern: "bench/#", Handle: hold})
 		if err != nil {
 			return err
 		}

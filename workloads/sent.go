@@ -46,7 +46,7 @@ func (b *Bench) sent(spec drive.Spec, before, after []record.Param) (cells []Cel
 		}
 	}
 	cells = append(cells, capacityCell(named("load", "capacity"), 2, func(b *Bench) (Trial, error) {
-		r, err := b.newSentRig(spec, capacityMost)
+		r, err := b.newSentRig(spec, metrics.NewTrace, capacityMost)
 		if err != nil {
 			return Trial{}, err
 		}
@@ -76,8 +76,9 @@ type sentRig struct {
 	course *course
 }
 
-func (b *Bench) newSentRig(spec drive.Spec, most int) (*sentRig, error) {
-	s := &sentRig{spec: spec, trace: metrics.NewTrace(most), course: newCourse(sentLegs, most)}
+func (b *Bench) newSentRig(spec drive.Spec, tracing func(int) *metrics.Trace, most int) (*sentRig, error) {
+	s := &sentRig{spec: spec, trace: tracing(most), course: newCourse(sentParts, most)}
+	s.course.staged = s.trace.Staged()
 	var err error
 	if s.rig, err = b.newPortRig(s.trace, nil); err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func (s *sentRig) offer(b *Bench, rate float64, n int) (record.Load, error) {
 // from there.
 func sending(b *Bench, spec drive.Spec, schedule drive.Schedule) (Trial, error) {
 	n := b.events(schedule.Rate)
-	r, err := b.newSentRig(spec, n)
+	r, err := b.newSentRig(spec, metrics.NewStagedTrace, n)
 	if err != nil {
 		return Trial{}, err
 	}

@@ -15,50 +15,89 @@ import (
 )
 
 // A way is where one event of an open loop spent its time, in ns, from when it
-// was due to when it was stored, by the legs of its workload. The legs sum to
-// the whole, event by event: each is the difference of two moments on one line.
-type way [4]int64
+// was due to when it was stored, part by part. The parts sum to the whole, event
+// by event: each is the difference of two moments on one line.
+type way [8]int64
 
 func (w way) whole() (ns int64) {
-	for _, leg := range w {
-		ns += leg
+	for _, part := range w {
+		ns += part
 	}
 	return ns
 }
 
-// processed and stored are the engine's own part: the last two legs, from when
-// the event was received.
-func (w way) processed() int64 { return w[2] }
-func (w way) stored() int64    { return w[2] + w[3] }
+// The four legs of a way: how late its sender was, what came between sending and
+// receiving, and of the engine's own part, from when the event was received, what
+// it waited in queues and what stages worked.
+func (w way) late() int64    { return w[0] }
+func (w way) arrival() int64 { return w[1] }
+func (w way) waits() int64   { return w[3] + w[4] + w[6] }
+func (w way) work() int64    { return w[2] + w[5] + w[7] }
 
-// leg names a part of the way.
-type leg struct{ name, kind string }
+// processed and stored are spans of the engine's own part.
+func (w way) processed() int64 { return w[2] + w[3] + w[4] + w[5] }
+func (w way) stored() int64    { return w.processed() + w[6] + w[7] }
 
-// The legs of an event published in the same process, and of one sent by another.
+// part names a part of the way, and says what it is.
+type part struct{ name, kind string }
+
+// engineFrom is where in a way the engine's own part begins.
+const engineFrom = 2
+
+// partsOf is the parts of ways that begin with the two named. To route an event takes
+// less than the reads of the counter that would time it: that is within the wait
+// in its lane.
+func partsOf(late, arrival string) [len(way{})]part {
+	return [...]part{{late, record.Wait}, {arrival, record.Wait},
+		{"ingest", record.Work}, {"ingest queue", record.Wait}, {"lane", record.Wait}, {"processor", record.Work}, {"store queue", record.Wait}, {"storer", record.Work}}
+}
+
+// The parts of an event published in the same process, and of one sent by another.
 var (
-	publishedLegs = [len(way{})]leg{{"generator late", record.Wait}, {"admission", record.Wait}, {"received to processed", record.Work}, {"processed to stored", record.Work}}
-	sentLegs      = [len(way{})]leg{{"sender late", record.Wait}, {"sent to received", record.Wait}, {"received to processed", record.Work}, {"processed to stored", record.Work}}
+	publishedParts = partsOf("generator late", "admission")
+	sentParts      = partsOf("sender late", "sent to received")
 )
 
 // between is the way through moments given in ns after the event was due. A
-// moment before the one that it follows is a disagreement of clocks, smaller
-// than they resolve, and taken to be the same.
+// moment before the one that it follows, or after the last, is a disagreement of
+// clocks, smaller than they resolve, and taken to be the same: the whole is
+// always up to the last.
 func between(moments [len(way{})]int64) (w way) {
-	last := int64(0)
+	last, end := int64(0), moments[len(moments)-1]
 	for i, at := range moments {
-		at = max(at, last)
+		at = max(min(at, end), last)
 		w[i], last = at-last, at
 	}
 	return w
 }
 
+// through is the way of an event that was this late, by the engine's stamps on a
+// line that begins when it was due.
+func through(late int64, at func(cpu.Ticks) int64, s *metrics.Sample) way {
+	return between([...]int64{late, at(s.Received), at(s.Offered), at(s.Routed), at(s.Taken), at(s.Processed), at(s.Gathered), at(s.Stored)})
+}
+
+// untraced says which stage did not note an event, where all are to, or "".
+func untraced(s *metrics.Sample) string {
+	for _, m := range []struct {
+		at   cpu.Ticks
+		what string
+	}{{s.Offered, "offered by ingest"}, {s.Routed, "taken by the dispatcher"}, {s.Taken, "taken by its processor"}, {s.Gathered, "taken by the storer"}} {
+		if m.at == 0 {
+			return m.what
+		}
+	}
+	return ""
+}
+
 // course is the ways of one trial's events, in the order in which they were due.
 type course struct {
-	legs  [len(way{})]leg
-	began int64   // ns, CLOCK_MONOTONIC_RAW: when the first was due
-	due   []int64 // ns after that
-	ways  []way
-	found []int32 // of the events of another process: where in the trace, from 1
+	parts  [len(way{})]part
+	staged bool    // stages note each event, so that all its parts are known; else only the legs' sums are
+	began  int64   // ns, CLOCK_MONOTONIC_RAW: when the first was due
+	due    []int64 // ns after that
+	ways   []way
+	found  []int32 // of the events of another process: where in the trace, from 1
 
 	at        func(cpu.Ticks) int64 // the counter on this line, in ns after began
 	absences  []absence             // of the loops under way, by their beginnings
@@ -69,8 +108,8 @@ type course struct {
 
 // newCourse has room for as many events. It is used again from trial to trial:
 // memory that comes and goes has the runtime work beside the next one.
-func newCourse(legs [len(way{})]leg, most int) *course {
-	return &course{legs: legs, due: make([]int64, 0, most), ways: make([]way, 0, most)}
+func newCourse(parts [len(way{})]part, most int) *course {
+	return &course{parts: parts, due: make([]int64, 0, most), ways: make([]way, 0, most)}
 }
 
 func (c *course) reset(began int64) {
@@ -94,9 +133,10 @@ func (c *course) publish(clock cpu.Clock, notes []note, samples []metrics.Sample
 		if s.Intended != uint64(n.intended) {
 			return fmt.Sprintf("event %d of %d was not stored in its turn", i+1, len(notes))
 		}
-		after := func(t cpu.Ticks) int64 { return clock.Ns(max(t, n.due) - n.due) }
-		c.due = append(c.due, n.intended-c.began)
-		c.ways = append(c.ways, between([...]int64{clock.Ns(n.late), after(s.Received), after(s.Processed), after(s.Stored)}))
+		at := func(t cpu.Ticks) int64 { return clock.Ns(max(t, n.due) - n.due) }
+		if wrong := c.add(n.intended, through(clock.Ns(n.late), at, &s), &s); wrong != "" {
+			return fmt.Sprintf("event %d of %d %s", i+1, len(notes), wrong)
+		}
 	}
 	return ""
 }
@@ -136,11 +176,22 @@ func (c *course) send(clock cpu.Clock, raw rawLine, stamps []drive.Stamp, sample
 		if i == 0 { // lost, which is told elsewhere
 			continue
 		}
-		s, stamp := samples[i-1], stamps[number]
+		s, stamp := &samples[i-1], stamps[number]
 		received := raw.at(s.Received) - stamp.Due
-		c.due = append(c.due, stamp.Due-c.began)
-		c.ways = append(c.ways, between([...]int64{stamp.Sent - stamp.Due, received, received + clock.Ns(s.Processed-s.Received), received + clock.Ns(s.Stored-s.Received)}))
+		at := func(t cpu.Ticks) int64 { return received + clock.Ns(max(t, s.Received)-s.Received) }
+		if wrong := c.add(stamp.Due, through(stamp.Sent-stamp.Due, at, s), s); wrong != "" {
+			return fmt.Sprintf("event %d %s", number, wrong)
+		}
 	}
+	return ""
+}
+
+// add takes up an event, unless it is wrong that stages did not note it.
+func (c *course) add(due int64, w way, s *metrics.Sample) (wrong string) {
+	if what := untraced(s); c.staged && what != "" {
+		return "was stored and never " + what
+	}
+	c.due, c.ways = append(c.due, due-c.began), append(c.ways, w)
 	return ""
 }
 
@@ -159,10 +210,22 @@ func (c *course) spans(processed, stored []string) []Span {
 	for i, part := range []func(way) int64{way.whole, way.processed, way.stored} {
 		all[i].Histogram, all[i].Undisturbed = c.distribution(part), c.undisturbed(part)
 	}
-	for i, l := range c.legs {
-		all[0].Legs = append(all[0].Legs, Leg{Name: l.name, Histogram: c.distribution(func(w way) int64 { return w[i] })})
+	if c.staged {
+		all[0].Legs = c.legs()
 	}
 	return all
+}
+
+// legs is the four legs of the whole, then the parts of the two that are the engine's.
+func (c *course) legs() []Leg {
+	list := []Leg{
+		{c.parts[0].name, record.Leg, c.distribution(way.late)}, {c.parts[1].name, record.Leg, c.distribution(way.arrival)},
+		{record.QueueWaits, record.Leg, c.distribution(way.waits)}, {record.ServiceTimes, record.Leg, c.distribution(way.work)},
+	}
+	for i, p := range c.parts[engineFrom:] {
+		list = append(list, Leg{p.name, p.kind, c.distribution(func(w way) int64 { return w[engineFrom+i] })})
+	}
+	return list
 }
 
 func (c *course) distribution(part func(way) int64) *hdrhistogram.Histogram {
@@ -224,9 +287,9 @@ func (c *course) waterfalls() []record.Waterfall {
 }
 
 func (c *course) waterfall(name string, w way) record.Waterfall {
-	f := record.Waterfall{Name: name}
-	for i, l := range c.legs {
-		f.Spans = append(f.Spans, record.Span{Stage: l.name, Kind: l.kind, Ns: w[i]})
+	f := record.Waterfall{Name: name, Whole: w.whole()}
+	for i, p := range c.parts {
+		f.Spans = append(f.Spans, record.Span{Stage: p.name, Kind: p.kind, Ns: w[i]})
 	}
 	return f
 }
@@ -234,7 +297,7 @@ func (c *course) waterfall(name string, w way) record.Waterfall {
 // late is how late the generator itself was, as figures beside a trial: they
 // say what part of the latency is its own.
 func (c *course) late() []record.Value {
-	hist := c.distribution(func(w way) int64 { return w[0] })
+	hist := c.distribution(way.late)
 	return debt(hist.ValueAtPercentile(50), hist.ValueAtPercentile(99))
 }
 

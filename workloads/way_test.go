@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -31,30 +32,51 @@ func invented(n int) (cpu.Clock, []note, []metrics.Sample) {
 	for i := range notes {
 		at += step()
 		notes[i] = note{due: at, late: step(), intended: int64(i+1) * 10_000}
-		received := at + notes[i].late + step()
-		processed := received + step()
-		samples[i] = metrics.Sample{Intended: uint64(notes[i].intended), Received: received, Processed: processed, Stored: processed + step()}
+		s := &samples[i]
+		s.Intended = uint64(notes[i].intended)
+		last := at + notes[i].late
+		for _, moment := range moments(s) {
+			last += step()
+			*moment = last
+		}
 	}
 	return cpu.NewClock(2.6543e9), notes, samples
 }
 
-// sums holds every event of a course against its stamps: the four legs are the
-// whole, to the nanosecond, and none is negative.
-func sums(t *testing.T, clock cpu.Clock, c *course, notes []note, samples []metrics.Sample) {
-	t.Helper()
+// moments are those of a sample, in their order.
+func moments(s *metrics.Sample) []*cpu.Ticks {
+	return []*cpu.Ticks{&s.Received, &s.Offered, &s.Routed, &s.Taken, &s.Processed, &s.Gathered, &s.Stored}
+}
+
+// sums holds every event of a course against its stamps: its four legs are the
+// whole, to the nanosecond, and each part is what lies between its moments. It
+// says of the first event that it is not so of.
+func sums(clock cpu.Clock, c *course, notes []note, samples []metrics.Sample) error {
 	for i, w := range c.ways {
-		if want := clock.Ns(samples[i].Stored - notes[i].due); w.whole() != want || w[0]+w[1]+w[2]+w[3] != want {
-			t.Fatalf("event %d: legs %v sum to %d, it took %d ns", i, w, w.whole(), want)
+		since := func(t cpu.Ticks) int64 { return clock.Ns(t - notes[i].due) }
+		whole := since(samples[i].Stored)
+		if w.whole() != whole || w.late()+w.arrival()+w.waits()+w.work() != whole {
+			return fmt.Errorf("event %d: parts %v sum to %d, it took %d ns", i, w, w.whole(), whole)
 		}
-		if slices.Min(w[:]) < 0 || w[0] != clock.Ns(notes[i].late) {
-			t.Fatalf("event %d: legs %v, the generator was %d ns late", i, w, clock.Ns(notes[i].late))
+		last := clock.Ns(notes[i].late)
+		if w.late() != last {
+			return fmt.Errorf("event %d: parts %v, the generator was %d ns late", i, w, last)
+		}
+		for j, m := range moments(&samples[i]) {
+			at := since(*m)
+			if w[1+j] != at-last || at < last {
+				return fmt.Errorf("event %d: part %q took %d ns, its stamps say %d", i, c.parts[1+j].name, w[1+j], at-last)
+			}
+			last = at
 		}
 	}
+	return nil
 }
 
 func joined(t *testing.T, clock cpu.Clock, notes []note, samples []metrics.Sample) *course {
 	t.Helper()
-	c := newCourse(publishedLegs, len(notes))
+	c := newCourse(publishedParts, len(notes))
+	c.staged = true
 	if wrong := c.publish(clock, notes, samples); wrong != "" {
 		t.Fatal(wrong)
 	}
@@ -64,10 +86,44 @@ func joined(t *testing.T, clock cpu.Clock, notes []note, samples []metrics.Sampl
 func TestLegsSumToTheWhole(t *testing.T) {
 	clock, notes, samples := invented(50_000)
 	c := joined(t, clock, notes, samples)
-	sums(t, clock, c, notes, samples)
+	if err := sums(clock, c, notes, samples); err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range c.waterfalls() {
-		if !slices.ContainsFunc(c.ways, func(w way) bool { return w.whole() == length(f) }) || len(f.Spans) != 4 {
+		if !slices.ContainsFunc(c.ways, func(w way) bool { return w.whole() == f.Whole }) || length(f) != f.Whole || len(f.Spans) != len(way{}) {
 			t.Errorf("%+v is no event of the trial", f)
+		}
+	}
+	for what, plant := range map[string]func(w *way){
+		"longer":         func(w *way) { w[4] += 5 },
+		"forgotten":      func(w *way) { w[5] = 0 },
+		"another's time": func(w *way) { w[2], w[3] = w[3], w[2] },
+	} {
+		kept := c.ways[777]
+		plant(&c.ways[777])
+		if sums(clock, c, notes, samples) == nil {
+			t.Errorf("a part of event 777 that is %s goes unnoticed: %v for %v", what, c.ways[777], kept)
+		}
+		c.ways[777] = kept
+	}
+}
+
+// TestAnEventThatAStageDidNotNote makes the trial invalid: its time would be
+// counted as another stage's.
+func TestAnEventThatAStageDidNotNote(t *testing.T) {
+	for i, stage := range []string{"offered by ingest", "taken by the dispatcher", "taken by its processor", "", "taken by the storer"} {
+		if stage == "" { // it is in the event's own header
+			continue
+		}
+		clock, notes, samples := invented(100)
+		*moments(&samples[70])[1+i] = 0
+		c := newCourse(publishedParts, 100)
+		c.staged = true
+		if wrong := c.publish(clock, notes, samples); wrong != "event 71 of 100 was stored and never "+stage {
+			t.Errorf("%q, want that it was never %s", wrong, stage)
+		}
+		if c.staged = false; c.publish(clock, notes, samples) != "" || c.ways[70].whole() != clock.Ns(samples[70].Stored-notes[70].due) {
+			t.Errorf("without stages the whole is %d: %s", c.ways[70].whole(), c.publish(clock, notes, samples))
 		}
 	}
 }
@@ -78,7 +134,7 @@ func TestLegsOfARealRun(t *testing.T) {
 	if len(b.Allowed) < 2 {
 		t.Skip("needs two CPUs")
 	}
-	r, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), pacedLeast)
+	r, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), metrics.NewStagedTrace, pacedLeast)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +150,9 @@ func TestLegsOfARealRun(t *testing.T) {
 		if wrong != "" {
 			t.Fatal(wrong)
 		}
-		sums(t, b.Clock, r.course, r.generator.notes, r.trace.Samples())
+		if err := sums(b.Clock, r.course, r.generator.notes, r.trace.Samples()); err != nil {
+			t.Fatal(err)
+		}
 		return
 	}
 }
@@ -109,7 +167,8 @@ func sentTo(n int) (line rawLine, stamps []drive.Stamp, samples []metrics.Sample
 		sent := due + r.Int64N(3000)
 		received := cpu.Ticks(1<<40 + 2*(sent+r.Int64N(9000)-1e12))
 		stamps = append(stamps, drive.Stamp{Due: due, Sent: sent})
-		samples = append(samples, metrics.Sample{ID: 1<<40 | uint64(i+1), Intended: uint64(due), Received: received, Processed: received + 300, Stored: received + 500})
+		samples = append(samples, metrics.Sample{ID: 1<<40 | uint64(i+1), Intended: uint64(due), Received: received, Offered: received + 20, Routed: received + 60,
+			Taken: received + 140, Processed: received + 300, Gathered: received + 320, Stored: received + 500})
 	}
 	samples[3], samples[9] = samples[9], samples[3]
 	return line, stamps, samples
@@ -118,7 +177,8 @@ func sentTo(n int) (line rawLine, stamps []drive.Stamp, samples []metrics.Sample
 func TestLegsOfAnotherProcessSumToTheWhole(t *testing.T) {
 	line, stamps, samples := sentTo(20_000)
 	clock := cpu.NewClock(2e9)
-	c := newCourse(sentLegs, len(stamps))
+	c := newCourse(sentParts, len(stamps))
+	c.staged = true
 	if wrong := c.send(clock, line, stamps, samples); wrong != "" {
 		t.Fatal(wrong)
 	}
@@ -127,17 +187,20 @@ func TestLegsOfAnotherProcessSumToTheWhole(t *testing.T) {
 	}
 	for i, w := range c.ways {
 		want := line.at(samples[i].Stored) - stamps[i].Due
-		if i != 3 && i != 9 && (w.whole() != want || w[0] != stamps[i].Sent-stamps[i].Due || w[2] != 150 || w[3] != 100) {
+		if i != 3 && i != 9 && (w.whole() != want || w.late() != stamps[i].Sent-stamps[i].Due || w != (way{w[0], w[1], 10, 20, 40, 80, 10, 90})) {
 			t.Fatalf("event %d: legs %v, want %d in all", i, w, want)
 		}
 	}
 	all := c.spans(nil, nil)[0]
-	mean := 0.0
+	means := map[string]float64{}
 	for _, l := range all.Legs {
-		mean += l.Histogram.Mean()
+		means[l.Part] += l.Histogram.Mean()
+		means[l.Name] = l.Histogram.Mean()
 	}
-	if len(all.Legs) != 4 || math.Abs(mean/all.Histogram.Mean()-1) > 0.002 {
-		t.Errorf("%d legs have a mean of %v in all, the whole %v", len(all.Legs), mean, all.Histogram.Mean())
+	for what, want := range map[string]float64{record.Leg: all.Histogram.Mean(), record.Wait: means[record.QueueWaits], record.Work: means[record.ServiceTimes]} {
+		if math.Abs(means[what]/want-1) > 0.002 {
+			t.Errorf("all of %s have a mean of %v, that of which they are the parts %v", what, means[what], want)
+		}
 	}
 	for what, change := range map[string]func([]metrics.Sample){
 		"not sent": func(s []metrics.Sample) { s[5].ID += 1 << 20 }, "twice": func(s []metrics.Sample) { s[5] = s[6] },
@@ -153,10 +216,10 @@ func TestLegsOfAnotherProcessSumToTheWhole(t *testing.T) {
 func TestAnEventOutOfItsTurnIsCaught(t *testing.T) {
 	clock, notes, samples := invented(100)
 	samples[40], samples[41] = samples[41], samples[40]
-	if wrong := newCourse(publishedLegs, 100).publish(clock, notes, samples); !strings.Contains(wrong, "event 41 of 100") {
+	if wrong := newCourse(publishedParts, 100).publish(clock, notes, samples); !strings.Contains(wrong, "event 41 of 100") {
 		t.Errorf("two events changed places: %q", wrong)
 	}
-	if wrong := newCourse(publishedLegs, 100).publish(clock, notes, samples[:99]); !strings.Contains(wrong, "99 of 100") {
+	if wrong := newCourse(publishedParts, 100).publish(clock, notes, samples[:99]); !strings.Contains(wrong, "99 of 100") {
 		t.Errorf("an event is missing: %q", wrong)
 	}
 }
@@ -164,7 +227,7 @@ func TestAnEventOutOfItsTurnIsCaught(t *testing.T) {
 // TestMomentsThatDisagree: a stamp before the one it follows costs no leg below
 // zero, and the whole stays what the last one says.
 func TestMomentsThatDisagree(t *testing.T) {
-	if w := between([...]int64{50, 40, 45, 120}); w != (way{50, 0, 0, 70}) {
+	if w := between([...]int64{50, 40, 45, 120, 130, 125, 150, 149}); w != (way{50, 0, 0, 70, 10, 0, 19, 0}) {
 		t.Errorf("got %v", w)
 	}
 }

@@ -127,6 +127,7 @@ type Span struct {
 // Leg is one of the parts that a latency is the sum of, event by event.
 type Leg struct {
 	Name      string
+	Part      string                  // of record.Distribution
 	Histogram *hdrhistogram.Histogram // ns
 }
 

@@ -36,6 +36,7 @@ type Dispatcher struct {
 	guard Defences
 
 	Routed [event.Lanes]metrics.Counter // events handed to each lane
+	Taken  *metrics.Marks               // when events were taken from their sources; nil outside a measured run
 }
 
 // way is a source, and what of it is held while transactions pause.
@@ -123,6 +124,7 @@ func (d *Dispatcher) Step(cpu.Ticks) int {
 			continue
 		}
 		refs := d.taken[:n]
+		metrics.Note(d.Taken, refs)
 		if order != (bus.Order{}) {
 			refs = d.obey(w, refs, order)
 		}

@@ -48,6 +48,8 @@ type Intake struct {
 	Topics *atomic.Pointer[topic.Table]
 	memo   topic.Memo // of senders that have none
 
+	Offered *metrics.Marks // when events were ready for the lane; nil outside a measured run
+
 	received   cpu.Ticks // the last arrival, and
 	receivedNs int64     // its time of day: the events of one read share both
 
@@ -189,6 +191,7 @@ func (in *Intake) Flush() bool {
 	in.Counters.Events.Add(uint64(in.open))
 	in.Counters.Bytes.Add(in.bytes)
 	event.Seal(in.unsealed[:in.open])
+	metrics.Note(in.Offered, in.pending[in.waiting-in.open:in.waiting])
 	in.open, in.bytes = 0, 0
 	n := in.lane.Hand(in.pending[:in.waiting])
 	in.waiting = copy(in.pending[:], in.pending[n:in.waiting])

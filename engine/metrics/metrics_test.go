@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"eventstreamcore/engine/cpu"
 )
 
 func TestBucketsTileTheRange(t *testing.T) {
@@ -66,9 +68,54 @@ func TestTraceCountsWhatItMissed(t *testing.T) {
 	}
 }
 
+// TestStagesAreFoundByHandle: of two threads of a stage, in whatever order they
+// noted, and the last time where a handle came round; what was dropped on the way
+// is nobody's.
+func TestStagesAreFoundByHandle(t *testing.T) {
+	trace := NewStagedTrace(8)
+	one, other := trace.Stage(Routed), trace.Stage(Routed)
+	one.list = append(one.list, mark{7, 10}, mark{9, 20}, mark{7, 50})
+	other.list = append(other.list, mark{8, 15}, mark{6, 30}, mark{7, 90})
+	for _, s := range []Sample{{Handle: 8, Stored: 35}, {Handle: 7, Stored: 40}, {Handle: 7, Stored: 60}, {Handle: 9, Stored: 60}, {Handle: 5, Stored: 61}, {Handle: 7, Stored: 95}} {
+		trace.Add(s)
+	}
+	for range 2 { // asking changes nothing
+		for i, want := range []cpu.Ticks{15, 10, 50, 20, 0, 90} {
+			if got := trace.Samples()[i]; got.Routed != want || got.Offered != 0 {
+				t.Errorf("sample %d was routed at %d, want %d", i, got.Routed, want)
+			}
+		}
+	}
+	trace.Reset()
+	trace.Add(Sample{Handle: 7, Stored: 99})
+	if at := trace.Samples()[0].Routed; at != 0 {
+		t.Errorf("routed at %d, in a run that is over", at)
+	}
+}
+
+// TestStagesNoteOnlyWhatIsWanted, and no more than there is room for.
+func TestStagesNoteOnlyWhatIsWanted(t *testing.T) {
+	var none *Trace
+	for _, trace := range []*Trace{none, NewTrace(4)} {
+		if m := trace.Stage(Taken); m != nil {
+			t.Errorf("%+v has a log of a stage", trace)
+		}
+	}
+	Note[uint64](nil, []uint64{1})
+	trace := NewStagedTrace(3)
+	m := trace.Stage(Taken)
+	before := cpu.Now()
+	Note(m, []uint64{1, 2})
+	Note(m, []uint64{3, 4})
+	if len(m.list) != 3 || m.list[2].handle != 3 || m.list[0].at < before || m.list[2].at < m.list[1].at {
+		t.Errorf("%+v", m.list)
+	}
+}
+
 func TestRecordingAllocatesNothing(t *testing.T) {
-	h, c, trace := new(Histogram), new(Counter), NewTrace(2000)
-	if n := testing.AllocsPerRun(1000, func() { h.RecordN(77, 3); c.Add(1); trace.Add(Sample{}) }); n != 0 {
+	h, c, trace := new(Histogram), new(Counter), NewStagedTrace(2000)
+	taken, handles := trace.Stage(Taken), []uint64{1}
+	if n := testing.AllocsPerRun(1000, func() { h.RecordN(77, 3); c.Add(1); trace.Add(Sample{}); Note(taken, handles) }); n != 0 {
 		t.Errorf("%v allocations a record, want 0", n)
 	}
 }

@@ -1,14 +1,42 @@
 package metrics
 
-import "eventstreamcore/engine/cpu"
+import (
+	"unsafe"
 
-// Sample is one event's way, in the counter's ticks.
+	"eventstreamcore/engine/cpu"
+)
+
+// Sample is one event's way, in the counter's ticks. The moments follow each
+// other: what lies between two of them is a stage's work or a wait in a queue.
+// Those in the middle are 0 unless the trace is of stages.
 type Sample struct {
-	ID        uint64
-	Intended  uint64 // ns, CLOCK_MONOTONIC_RAW at the sender; 0 is none
-	Received  cpu.Ticks
-	Processed cpu.Ticks
-	Stored    cpu.Ticks
+	ID       uint64
+	Handle   uint64 // by which the stages knew it
+	Intended uint64 // ns, CLOCK_MONOTONIC_RAW at the sender; 0 is none
+
+	Received  cpu.Ticks // ingest had its bytes
+	Offered   cpu.Ticks // ingest was done with it
+	Routed    cpu.Ticks // the dispatcher took it
+	Taken     cpu.Ticks // its processor took it
+	Processed cpu.Ticks // and was done with it
+	Gathered  cpu.Ticks // the storer took it
+	Stored    cpu.Ticks // and had appended it
+}
+
+// Stage is a moment that a stage notes in a log of its own, for it does not touch the event.
+type Stage int
+
+// The stages that note theirs.
+const (
+	Offered Stage = iota
+	Routed
+	Taken
+	stages
+)
+
+// at is where a sample has the moment.
+func (s *Sample) at(stage Stage) *cpu.Ticks {
+	return [stages]*cpu.Ticks{&s.Offered, &s.Routed, &s.Taken}[stage]
 }
 
 // Trace keeps the samples of a measured run: raw stamps in memory that was
@@ -18,15 +46,28 @@ type Sample struct {
 type Trace struct {
 	samples []Sample
 	Missed  uint64 // samples that came when the trace was full
+
+	staged bool
+	marks  [stages][]*Marks
+	open   map[uint64]cpu.Ticks // by handle: of events that a stage has had and that are not stored yet
 }
 
-// NewTrace has room for n samples.
-func NewTrace(n int) *Trace {
-	samples := make([]Sample, n)
-	for i := range samples {
-		samples[i].ID = 1 // touch every page now rather than in the run
-	}
-	return &Trace{samples: samples[:0]}
+// NewTrace has room for n samples, without the moments that stages note.
+func NewTrace(n int) *Trace { return &Trace{samples: touched[Sample](n)} }
+
+// NewStagedTrace is NewTrace with every moment of a sample: each stage reads the
+// counter once more for each batch, and writes 16 bytes for each event.
+func NewStagedTrace(n int) *Trace {
+	t := NewTrace(n)
+	t.staged, t.open = true, map[uint64]cpu.Ticks{}
+	return t
+}
+
+// touched is room for n, whose pages come now rather than in the run.
+func touched[T any](n int) []T {
+	all := make([]T, n)
+	clear(all)
+	return all[:0]
 }
 
 // Add keeps s, or counts it as missed.
@@ -38,8 +79,77 @@ func (t *Trace) Add(s Sample) {
 	t.samples = append(t.samples, s)
 }
 
-// Samples are those kept, in the order of storing.
-func (t *Trace) Samples() []Sample { return t.samples }
+// Staged reports whether stages note their moments; a nil trace has none.
+func (t *Trace) Staged() bool { return t != nil && t.staged }
+
+// Stage is the log of one thread's part of a stage, made before the run; nil
+// where none is wanted.
+func (t *Trace) Stage(s Stage) *Marks {
+	if !t.Staged() {
+		return nil
+	}
+	m := &Marks{list: touched[mark](cap(t.samples))}
+	t.marks[s] = append(t.marks[s], m)
+	return m
+}
+
+// Samples are those kept, in the order of storing, with what the stages noted of
+// each. A moment that no stage noted is 0.
+func (t *Trace) Samples() []Sample {
+	for s, logs := range t.marks {
+		t.join(Stage(s), logs)
+	}
+	return t.samples
+}
+
+// join looks up when each sample's event was at a stage: the last time that its
+// handle was there before it was stored, for handles come round. Marks are in
+// order of time, as samples are, so that only those of events in flight are held.
+func (t *Trace) join(stage Stage, logs []*Marks) {
+	next := make([]int, len(logs))
+	clear(t.open)
+	for i := range t.samples {
+		s := &t.samples[i]
+		for j, m := range logs {
+			for ; next[j] < len(m.list) && m.list[next[j]].at <= s.Stored; next[j]++ {
+				t.open[m.list[next[j]].handle] = m.list[next[j]].at
+			}
+		}
+		*s.at(stage) = t.open[s.Handle]
+		delete(t.open, s.Handle)
+	}
+}
 
 // Reset forgets the samples and keeps the memory.
-func (t *Trace) Reset() { t.samples, t.Missed = t.samples[:0], 0 }
+func (t *Trace) Reset() {
+	t.samples, t.Missed = t.samples[:0], 0
+	for _, logs := range t.marks {
+		for _, m := range logs {
+			m.list = m.list[:0]
+		}
+	}
+}
+
+// Marks is a log of which events were at a stage, and when. A stage that has nil
+// notes nothing. One goroutine at a time notes.
+type Marks struct{ list []mark }
+
+type mark struct {
+	handle uint64
+	at     cpu.Ticks
+}
+
+// Note notes that the events are at the stage now. What finds the log full is
+// missing from its sample.
+func Note[H ~uint64](m *Marks, handles []H) {
+	if m != nil && len(handles) > 0 {
+		m.note(unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(handles))), len(handles)))
+	}
+}
+
+func (m *Marks) note(handles []uint64) {
+	now := cpu.Now()
+	for _, h := range handles[:min(len(handles), cap(m.list)-len(m.list))] {
+		m.list = append(m.list, mark{h, now})
+	}
+}

@@ -41,6 +41,8 @@ type Processor struct {
 	// Followers see what it has processed; the processors may share one.
 	Followers *Followers
 
+	Taken *metrics.Marks // when events were taken from the lane; nil outside a measured run
+
 	in, out  *bus.Lane
 	slots    *bus.Slots
 	arena    *memory.Arena // the slots': one step nearer
@@ -91,6 +93,7 @@ func (p *Processor) Step(now cpu.Ticks) int {
 	}
 	ready := p.n
 	p.n += p.take(p.refs[ready:])
+	metrics.Note(p.Taken, p.refs[ready:p.n])
 	if p.n == 0 {
 		return work
 	}

@@ -50,6 +50,7 @@ type Storer struct {
 type tray struct {
 	refs    [batch]event.Ref
 	next, n int
+	since   cpu.Ticks // when they were taken; 0 unless that is traced
 }
 
 // NewStorer empties the bus into the log. Every sample goes to trace unless it
@@ -107,6 +108,9 @@ func (s *Storer) take(lane event.Lane, now cpu.Ticks) (folded int) {
 	t := &s.trays[lane]
 	n := s.gather(lane, t.refs[:])
 	t.next, t.n = 0, n
+	if n > 0 && s.trace.Staged() {
+		t.since = cpu.Now()
+	}
 	if lane == event.LaneBatch && s.Windows != nil && n > 0 {
 		t.n = s.Windows.fold(t.refs[:n], now)
 	}
@@ -154,7 +158,7 @@ func (s *Storer) append(t *tray, meter *Meter) int {
 		}
 		meter.note(h.Received, done, done)
 		if s.trace != nil {
-			s.trace.Add(metrics.Sample{ID: h.ID, Intended: h.Intended, Received: h.Received, Processed: h.LeftAt(), Stored: done})
+			s.trace.Add(metrics.Sample{ID: h.ID, Handle: uint64(r), Intended: h.Intended, Received: h.Received, Processed: h.LeftAt(), Gathered: t.since, Stored: done})
 		}
 	}
 	meter.flush()

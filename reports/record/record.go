@@ -193,7 +193,8 @@ type Floor struct {
 // Distribution is the latencies of a cell, all valid trials merged. A
 // percentile with too few samples behind it is absent, not guessed.
 type Distribution struct {
-	Name        string       `json:"name"` // received-stored, say
+	Name        string       `json:"name"`           // received-stored, say
+	Part        string       `json:"part,omitempty"` // of the whole way, that is the row's first: Leg, or of a leg Wait or Work
 	Count       int64        `json:"count"`
 	Min         int64        `json:"min_ns"`
 	Max         int64        `json:"max_ns"`
@@ -202,6 +203,15 @@ type Distribution struct {
 	File        string       `json:"file"`    // the .hgrm beside run.json
 	Encoded     string       `json:"encoded"` // HdrHistogram V2, compressed, base64
 }
+
+// The legs of a way sum to the whole of it, event by event: how late the sender
+// was, what came before the engine had the event, and these two, of which each is
+// the sum of its own parts.
+const (
+	Leg          = "leg"
+	QueueWaits   = "queue waits"   // of the Wait
+	ServiceTimes = "service times" // of the Work
+)
 
 // Percentile is one quantile of a Distribution.
 type Percentile struct {

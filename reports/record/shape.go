@@ -79,7 +79,8 @@ type Interval struct {
 
 // Waterfall is where one event spent its time. Spans sum to the whole.
 type Waterfall struct {
-	Name  string `json:"name"` // typical, p99.9
+	Name  string `json:"name"`               // typical, p99.9
+	Whole int64  `json:"whole_ns,omitempty"` // 0 in records that did not keep it beside the sum
 	Spans []Span `json:"spans"`
 }
 
