@@ -21,7 +21,8 @@ type controller struct {
 	plane      *control.Plane
 	thresholds control.Thresholds
 	lanes      []bus.Lane
-	stats      func(*Stats) // received and dropped
+	stats      func(*Stats)  // received and dropped
+	unheard    func() uint64 // datagrams that the kernel dropped, for the engine did not come for them
 	processors *[event.Lanes][]*process.Processor
 	crews      []*duty.Crew
 	helpers    int
@@ -40,7 +41,8 @@ type controller struct {
 
 func (e *Engine) newController() *controller {
 	return &controller{
-		plane: e.Plane, thresholds: e.cfg.Control, lanes: e.bus.Routed, stats: e.pressure, processors: &e.processors,
+		plane: e.Plane, thresholds: e.cfg.Control, lanes: e.bus.Routed, stats: e.pressure,
+		unheard: func() uint64 { return e.Datagrams().Dropped }, processors: &e.processors,
 		crews: e.crews, helpers: len(e.cfg.Plan.Helpers),
 		full: e.log.Full, damage: e.log.Damage, orders: &e.orders, clock: e.cfg.Clock, log: e.cfg.Logger, began: time.Now(), first: cpu.Now(),
 	}
@@ -79,14 +81,15 @@ func (c *controller) warn() {
 }
 
 // sample is what the plane is to judge. Dropped are those that found a lane
-// full: never those that an order gave up on.
+// full, or the socket: never those that an order gave up on.
 func (c *controller) sample(now cpu.Ticks) control.Sample {
 	var stats Stats
 	c.stats(&stats)
+	unheard := c.unheard()
 	s := control.Sample{
 		Now:      c.began.Add(time.Duration(c.clock.Ns(now - c.first))),
-		Received: stats.Received,
-		Dropped:  stats.Dropped[wire.ReasonQueueFull],
+		Received: stats.Received + unheard,
+		Dropped:  stats.Dropped[wire.ReasonQueueFull] + unheard,
 	}
 	for i := range c.lanes { // a lane is as full as the fullest of its sub-lanes
 		l := &c.lanes[i]

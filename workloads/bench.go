@@ -252,7 +252,7 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 		own.Strips = append(own.Strips, r.strips...)
 	}
 	if own.Loads = loads(outcomes); own.Loads != nil {
-		own.Notes = append(own.Notes, outcomes[0].by.note())
+		own.Notes = append(own.Notes, notes(own.Loads, outcomes[0])...)
 	}
 	spans := spansOf(outcomes)
 	if slices.ContainsFunc(own.Trials, func(t record.Trial) bool { return len(t.Values) > 0 || t.Invalid != "" && spans == nil }) {

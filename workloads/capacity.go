@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"eventstreamcore/engine"
+	"eventstreamcore/engine/control"
 	"eventstreamcore/engine/event"
-	"eventstreamcore/engine/metrics"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads/drive"
 )
@@ -24,7 +24,7 @@ const (
 	// engine at rest, and there are still enough of them in a trial.
 	idleRate = 20_000
 
-	capacityMost = 1 << 19 // bounds the events of one rate in one trial, and so its trace: 20 MB
+	capacityMost = 1 << 20 // bounds the events of one rate in one trial, and so its trace: 80 MB
 
 	// capacityRest is the pause before each rate, in which the log makes its next
 	// segment ready: that is no part of the rate that follows.
@@ -33,6 +33,12 @@ const (
 	// capacityRuns is how many times a trial's length one of these takes, roughly:
 	// the trials are divided by as many, and a bit.
 	capacityRuns = 5
+
+	// A rate of the curve is offered for so long at least that the pressure is
+	// judged meanwhile, and one beyond the capacity for longer: until lanes are full
+	// and something is done about it.
+	judgedFor = control.Every + control.Every/10
+	beyondFor = 3 * control.Every
 )
 
 // capacityShares are the rates of the throughput-latency curve beside no load:
@@ -44,7 +50,20 @@ type offered interface {
 	// offer sends n events at the rate and says what came of it. What is wrong with
 	// the run stands in the point; an error is what ends the bench.
 	offer(b *Bench, rate float64, n int) (record.Load, error)
+	// beyond says what becomes of what is offered beyond the capacity.
+	beyond() string
 	close() error
+}
+
+// survey is a capacity cell between its trials: the first finds roughly what the
+// capacity is, each of the others goes through the curve around that and searches again.
+type survey struct {
+	bench *Bench
+	to    offered
+	most  float64 // events a second: more than is conceivable
+	by    percentile
+	near  float64   // what was found first; 0 before that
+	rates []float64 // of the curve
 }
 
 // capacity searches for the highest rate that is kept, once with trials that are
@@ -52,52 +71,104 @@ type offered interface {
 // around that; and goes through the shares of what was found first: the
 // throughput-latency curve.
 func capacity(b *Bench, to offered, most float64) Trial {
-	var rates []float64
-	var by percentile
-	offer := func(rate, share float64) (record.Load, error) {
-		time.Sleep(capacityRest)
-		n := min(max(int(share*b.Time.Seconds()*rate), pacedLeast), capacityMost)
-		return to.offer(b, rate, n)
-	}
-	return Trial{Close: to.close, Run: func() (out Outcome, err error) {
-		if rates == nil {
-			idle, err := offer(idleRate, 1)
-			if err != nil {
-				return out, err
-			}
-			if by = byP99; !by.kept(idle) {
-				by = byP50
-			}
-			first, err := estimate(most, by, offer)
-			if err != nil {
-				return out, err
-			}
-			rates = curveRates(first)
-			return out, nil // it warmed up, too
-		}
-		for _, rate := range rates {
-			point, err := offer(rate, 1)
-			if err != nil {
-				return out, err
-			}
-			out.Loads = append(out.Loads, point)
-		}
-		kept, err := refine(rates[len(rates)-1]/capacityShares[len(capacityShares)-1], by, offer)
-		if err != nil {
-			return out, err
-		}
-		out.Trial = record.Trial{N: int64(kept * b.Time.Seconds())}
-		if out.by = by; kept == 0 {
-			out.Invalid = notKept
-			return out, nil
-		}
-		out.Values = []record.Value{value("ns/op", 1e9/kept), value("events/s", kept)}
-		return out, nil
-	}}
+	s := &survey{bench: b, to: to, most: most}
+	return Trial{Close: to.close, Run: s.run}
 }
 
-// notKept is why a trial found no capacity: what came before it found one.
+func (s *survey) run() (out Outcome, err error) {
+	if s.near == 0 {
+		return out, s.begin() // it warms up, too
+	}
+	if out.Loads, err = s.curve(); err != nil {
+		return out, err
+	}
+	kept, err := refine(s.near, s.by, s.share)
+	if err != nil {
+		return out, err
+	}
+	out.Trial = record.Trial{N: int64(kept * s.bench.Time.Seconds())}
+	if out.by, out.beyond = s.by, s.to.beyond(); kept == 0 {
+		out.Invalid = notKept
+		return out, nil
+	}
+	out.Values = []record.Value{value("ns/op", 1e9/kept), value("events/s", kept)}
+	return out, nil
+}
+
+// notKept is why a trial found no capacity.
 const notKept = "no rate was kept"
+
+// begin chooses what the bound is put to, and has a first idea of the capacity.
+func (s *survey) begin() error {
+	kept := 0
+	const idles = 3
+	for range idles {
+		idle, err := s.share(idleRate, 1)
+		if err != nil {
+			return err
+		}
+		if byP99.kept(idle) {
+			kept++
+		}
+	}
+	if s.by = byP99; kept <= idles/2 {
+		s.by = byP50
+	}
+	first, err := estimate(s.most, s.by, s.share)
+	if err != nil {
+		return err
+	}
+	s.near = max(first, idleRate)
+	s.rates = curveRates(s.near)
+	return s.extend()
+}
+
+// extend has the curve end where not only the latency breaks, but the engine takes
+// no more: the promise may be broken long before.
+func (s *survey) extend() error {
+	rate := s.rates[len(s.rates)-1]
+	for rate < s.most {
+		point, err := s.share(rate, 1)
+		if err != nil {
+			return err
+		}
+		if point.Invalid != "" || point.LostShare > 0 || !point.InFull(paceSlack) {
+			break
+		}
+		rate = min(1.5*rate, s.most)
+	}
+	if rate > s.rates[len(s.rates)-1] {
+		s.rates = append(s.rates, rate)
+	}
+	return nil
+}
+
+// curve offers no load, then each share of the capacity.
+func (s *survey) curve() (points []record.Load, err error) {
+	for _, rate := range s.rates {
+		length := max(s.bench.Time, judgedFor)
+		if rate > s.near {
+			length = max(s.bench.Time, beyondFor)
+		}
+		point, err := s.offer(rate, length)
+		if err != nil {
+			return nil, err
+		}
+		points = append(points, point)
+	}
+	return points, nil
+}
+
+// share is offer for a share of a trial's length.
+func (s *survey) share(rate, share float64) (record.Load, error) {
+	return s.offer(rate, time.Duration(share*float64(s.bench.Time)))
+}
+
+func (s *survey) offer(rate float64, length time.Duration) (record.Load, error) {
+	time.Sleep(capacityRest)
+	n := min(max(int(length.Seconds()*rate), pacedLeast), capacityMost)
+	return s.to.offer(s.bench, rate, n)
+}
 
 // curveRates are the rates to go through for a capacity, ascending.
 func curveRates(capacity float64) []float64 {
@@ -123,65 +194,94 @@ func estimate(most float64, by percentile, offer offering) (float64, error) {
 	return s.low, err
 }
 
-// refine is the capacity near to what it was found to be: 0 is below all of that.
+// refine is the capacity near to what it was found to be. Where it has moved
+// since, for the host became slower or faster, it is looked for further off: 0 is
+// that not even no load is kept.
 func refine(near float64, by percentile, offer offering) (float64, error) {
 	s := search{low: near / 1.3, high: near * 1.3, by: by, offer: offer}
-	if err := s.halve(4, 1); err != nil || s.proved {
-		return s.low, err
-	}
-	point, err := offer(s.low, 1)
-	if err != nil || !by.kept(point) {
+	if err := s.halve(4, 1); err != nil {
 		return 0, err
 	}
-	return s.low, nil
+	switch {
+	case s.proved && s.missed:
+		return s.low, nil
+	case s.proved:
+		s.high *= 2
+		err := s.halve(3, 1)
+		return s.low, err
+	}
+	for ; s.low > idleRate && !s.proved; s.high = s.low {
+		s.low = max(s.low/2, idleRate)
+		kept, err := s.try(s.low, 1)
+		if err != nil {
+			return 0, err
+		}
+		if s.proved = kept; kept {
+			break
+		}
+	}
+	if !s.proved {
+		return 0, nil
+	}
+	err := s.halve(3, 1)
+	return s.low, err
 }
 
 // search is a bracket of rates: low is kept, or taken to be, and high is not.
 type search struct {
 	low, high float64
 	proved    bool // that low is kept
+	missed    bool // that high is not
 	by        percentile
 	offer     offering
 }
 
-// halve tries the rate in the middle, by ratio, so many times. A rate that is
-// not kept is tried once more: what the host does fails a trial, and makes none
-// succeed that should not.
+// halve tries the rate in the middle, by ratio, so many times.
 func (s *search) halve(times int, share float64) error {
 	for range times {
 		rate := math.Sqrt(s.low * s.high)
-		kept := false
-		for try := 0; try < 2 && !kept; try++ {
-			point, err := s.offer(rate, share)
-			if err != nil {
-				return err
-			}
-			kept = s.by.kept(point)
-		}
-		if kept {
+		kept, err := s.try(rate, share)
+		switch {
+		case err != nil:
+			return err
+		case kept:
 			s.low, s.proved = rate, true
-		} else {
-			s.high = rate
+		default:
+			s.high, s.missed = rate, true
 		}
 	}
 	return nil
 }
 
+// try reports whether a rate is kept. One that is not is tried once more: what
+// the host does fails a trial, and makes none succeed that should not.
+func (s *search) try(rate, share float64) (kept bool, err error) {
+	for range 2 {
+		point, err := s.offer(rate, share)
+		if err != nil || s.by.kept(point) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
 // offer publishes from the peer CPU.
 func (p *pacedRig) offer(b *Bench, rate float64, n int) (record.Load, error) {
 	began := p.relieve()
-	_, wrong, err := p.run(b, drive.Schedule{Rate: rate}, n)
+	run, err := p.run(b, drive.Schedule{Rate: rate}, n)
 	if err != nil {
 		return record.Load{}, err
 	}
-	return newPoint(rate, p.course, p.pressure(began), wrong), nil
+	return newPoint(rate, n, p.course, run.lost, p.state(began), run.wrong), nil
 }
+
+func (p *pacedRig) beyond() string { return beyondLoses }
 
 // published is the capacity cell of the engine for what one thread on another
 // CPU publishes. threads counts that one.
 func published(plan string, threads int, make func(*Bench) engine.Plan) Cell {
 	return capacityCell(params("plan", plan, "load", "capacity"), threads, func(b *Bench) (Trial, error) {
-		p, err := b.newPacedRig(make(b), standardEvent(event.High, pipelinePayload), metrics.NewTrace, capacityMost)
+		p, err := b.newPacedRig(make(b), standardEvent(event.High, pipelinePayload), forCapacity, capacityMost)
 		if err != nil {
 			return Trial{}, err
 		}
@@ -203,16 +303,19 @@ const (
 	sentMost      = 20e6
 )
 
-// warm has the log go round once in memory, which is slower the first time.
+// warm has the log go round once in memory, which is slower the first time. What
+// it publishes at once is less than a lane holds, so that nothing is given up on.
 func (p *pacedRig) warm(b *Bench) error {
-	for range warmFloods {
-		if _, err := p.flood(b, capacityMost); err != nil {
+	for range warmEvents / warmAtOnce {
+		if _, err := p.flood(b, warmAtOnce); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// warmFloods of capacityMost events are as many segments, after which the log
-// recycles them.
-const warmFloods = 8
+// warmEvents are eight segments, after which the log recycles them.
+const (
+	warmEvents = 8 << 19
+	warmAtOnce = 1 << 13
+)

@@ -8,7 +8,6 @@ import (
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/ingest"
-	"eventstreamcore/engine/metrics"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads/drive"
 )
@@ -35,7 +34,7 @@ func TestADroppedEventMakesTheTrialInvalid(t *testing.T) {
 	if len(b.Allowed) < 2 {
 		t.Skip("needs two CPUs")
 	}
-	p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), metrics.NewStagedTrace, pacedLeast)
+	p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), forLatency, pacedLeast)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +42,8 @@ func TestADroppedEventMakesTheTrialInvalid(t *testing.T) {
 	publisher := p.generator.into
 	schedule := drive.Schedule{Rate: 20_000}
 	p.generator.into = &dropping{entrance: publisher, left: 1234}
-	_, wrong, err := p.run(b, schedule, pacedLeast)
+	run, err := p.run(b, schedule, pacedLeast)
+	wrong := run.wrong
 	if err != nil || !strings.Contains(wrong, "of 4096 events sent 4095 were received and 4095 stored") {
 		t.Fatalf("an event was dropped: %q, %v", wrong, err)
 	}
@@ -53,10 +53,11 @@ func TestADroppedEventMakesTheTrialInvalid(t *testing.T) {
 	}
 	p.generator.into = publisher
 	for range 3 {
-		_, wrong, err = p.run(b, schedule, pacedLeast)
+		run, err = p.run(b, schedule, pacedLeast)
 		if err != nil {
 			t.Fatal(err)
 		}
+		wrong = run.wrong
 		if !strings.Contains(wrong, "generator itself") { // a busy machine
 			break
 		}

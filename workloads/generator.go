@@ -52,6 +52,8 @@ type pacedRun struct {
 	took   time.Duration // from the first event's time until the last was taken
 	wanted time.Duration // what the schedule takes
 	own    time.Duration // for which the generator itself was late
+	lost   uint64        // events that the engine gave up on
+	wrong  string        // why it does not count
 	err    error
 }
 

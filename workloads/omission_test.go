@@ -68,7 +68,7 @@ func wholeOf(t *testing.T, rate float64, n int, stall time.Duration, leak bool) 
 		}
 	}
 	c := newCourse(publishedParts, n)
-	if wrong := c.publish(clock, g.notes, engine.trace); wrong != "" {
+	if wrong := c.publish(clock, g.notes, engine.trace, 0); wrong != "" {
 		t.Fatal(wrong)
 	}
 	return c.spans(nil, nil)[0].Histogram

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"eventstreamcore/engine"
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/ingest"
 	"eventstreamcore/engine/metrics"
@@ -24,13 +25,29 @@ type pacedRig struct {
 // madeMost is room in a trace for what the engine makes itself: results of windows.
 const madeMost = 256
 
-// newPacedRig has room for most events. tracing makes their trace: one of stages
-// tells all parts of their ways, and costs what at high rates would be seen.
-func (b *Bench) newPacedRig(plan engine.Plan, e ingest.Event, tracing func(int) *metrics.Trace, most int, handlers ...process.Handler) (*pacedRig, error) {
-	p := &pacedRig{trace: tracing(most + madeMost), course: newCourse(publishedParts, most)}
+// regime is what an open loop is for.
+type regime struct {
+	trace    func(events int) *metrics.Trace
+	overflow bus.Policies
+}
+
+var (
+	// forLatency holds every sender, so that all that was sent is stored, and
+	// traces each part of its way.
+	forLatency = regime{trace: metrics.NewStagedTrace}
+
+	// forCapacity has the engine give up on events as it does unless it is told
+	// otherwise: beyond its capacity that is part of the answer. What stages would
+	// note of each event would be seen in it.
+	forCapacity = regime{trace: metrics.NewTrace, overflow: bus.DefaultPolicies()}
+)
+
+// newPacedRig has room for most events.
+func (b *Bench) newPacedRig(plan engine.Plan, e ingest.Event, why regime, most int, handlers ...process.Handler) (*pacedRig, error) {
+	p := &pacedRig{trace: why.trace(most + madeMost), course: newCourse(publishedParts, most)}
 	p.course.staged = p.trace.Staged()
 	r, err := b.newRig(func(c *engine.Config) {
-		c.Plan, c.Publishers, c.Trace, c.Handlers = plan, 1, p.trace, handlers
+		c.Plan, c.Publishers, c.Trace, c.Handlers, c.Overflow = plan, 1, p.trace, handlers, why.overflow
 	}, nil)
 	if err != nil {
 		return nil, err
@@ -47,23 +64,22 @@ func (b *Bench) newPacedRig(plan engine.Plan, e ingest.Event, tracing func(int) 
 }
 
 // run publishes n events by the schedule from the peer and keeps their course.
-// wrong says why it does not count.
-func (p *pacedRig) run(b *Bench, s drive.Schedule, n int) (run pacedRun, wrong string, err error) {
+func (p *pacedRig) run(b *Bench, s drive.Schedule, n int) (run pacedRun, err error) {
 	p.trace.Reset()
 	before := p.engine.Stats()
 	since := marks(p.loops)
 	if err := b.pinned(b.Peer, func() { b.counted("generator", func() { run = p.generator.pace(s, n) }) }); err != nil {
-		return run, "", err
+		return run, err
 	}
-	_, lost := p.account(before, uint64(n))
-	wrong = both(run.judge(), lost)
-	if wrong == "" {
-		wrong = p.course.publish(b.Clock, p.generator.notes, p.trace.Samples())
+	run.lost, run.wrong = p.account(before, uint64(n))
+	run.wrong = both(run.judge(), run.wrong)
+	if run.wrong == "" {
+		run.wrong = p.course.publish(b.Clock, p.generator.notes, p.trace.Samples(), run.lost)
 	}
-	if wrong == "" {
+	if run.wrong == "" {
 		p.course.witness(absences(p.loops, since, p.course.at, b.suspects()))
 	}
-	return run, wrong, nil
+	return run, nil
 }
 
 // both is two reasons for which a trial does not count, of which either may be "".

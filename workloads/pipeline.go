@@ -8,7 +8,6 @@ import (
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/ingest"
-	"eventstreamcore/engine/metrics"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads/drive"
 )
@@ -124,7 +123,7 @@ const burstMost = 2 << 20
 // pacing drives the engine on the hot CPU in open loop from the peer.
 func pacing(b *Bench, lane event.Lane, schedule drive.Schedule, e ingest.Event) (Trial, error) {
 	n := b.events(schedule.Rate)
-	p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), e, metrics.NewStagedTrace, n)
+	p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), e, forLatency, n)
 	if err != nil {
 		return Trial{}, err
 	}
@@ -133,15 +132,15 @@ func pacing(b *Bench, lane event.Lane, schedule drive.Schedule, e ingest.Event) 
 		whole = []string{"e2e", "e2e-claim"}
 	}
 	return Trial{Close: p.close, Run: func() (out Outcome, err error) {
-		run, wrong, err := p.run(b, schedule, n)
+		run, err := p.run(b, schedule, n)
 		if err != nil {
 			return out, err
 		}
-		out.Trial = record.Trial{N: int64(n), Invalid: wrong}
-		if wrong == "" && !run.kept() {
+		out.Trial = record.Trial{N: int64(n), Invalid: run.wrong}
+		if run.wrong == "" && !run.kept() {
 			out.Invalid = fmt.Sprintf("the engine took %v for a schedule of %v", run.took.Round(time.Millisecond), run.wanted.Round(time.Millisecond))
 		}
-		if wrong == "" {
+		if run.wrong == "" {
 			out.Spans, out.Noise = p.course.spans([]string{lanePromise[lane]}, whole), p.course.late()
 		}
 		return out, nil

@@ -15,7 +15,6 @@ import (
 	"eventstreamcore/engine"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
-	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/queue"
 	"eventstreamcore/probes"
@@ -168,7 +167,7 @@ func TestProofAStallIsCounted(t *testing.T) {
 			}
 			return nil
 		}
-		p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), metrics.NewStagedTrace, n, process.Handler{Pattern: "bench/#", Handle: hold})
+		p, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), forLatency, n, process.Handler{Pattern: "bench/#", Handle: hold})
 		if err != nil {
 			return err
 		}
@@ -193,9 +192,9 @@ func TestProofAStallIsCounted(t *testing.T) {
 
 // latencies is the whole latency of n events at constant times.
 func (p *pacedRig) latencies(b *Bench, rate float64, n int) (*hdrhistogram.Histogram, error) {
-	_, wrong, err := p.run(b, drive.Schedule{Rate: rate}, n)
-	if err != nil || wrong != "" {
-		return nil, errors.Join(err, errors.New(wrong))
+	run, err := p.run(b, drive.Schedule{Rate: rate}, n)
+	if err != nil || run.wrong != "" {
+		return nil, errors.Join(err, errors.New(run.wrong))
 	}
 	return p.course.spans(nil, nil)[0].Histogram, nil
 }

@@ -25,6 +25,7 @@ type rig struct {
 	stop    context.CancelFunc
 	ended   chan error
 	dropped uint64 // datagrams, by the kernel, before the present trial
+	lossy   bool   // the engine may give up on events: they are lost, and counted
 	small   bool   // the machine: other threads share the engine's CPUs
 
 	loops    []loopWatch // that note their own gaps: the engine's, and its generator's
@@ -50,7 +51,7 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 	cfg := engine.Default(r.events)
 	cfg.Clock, cfg.Publishers = b.Clock, 0
 	cfg.Log.Mode, cfg.Log.RetainBytes, cfg.Gaps = store.OS, retained, gapsKept
-	cfg.Overflow, cfg.Logger = bus.Policies{}, slog.New(slog.DiscardHandler) // BLOCK_PRODUCER throughout
+	cfg.Overflow, cfg.Logger = bus.Policies{}, slog.New(slog.DiscardHandler) // BLOCK_PRODUCER throughout, unless changed
 	change(&cfg)
 	if node := b.node; node >= 0 {
 		cfg.Plan.Node = &node
@@ -67,6 +68,7 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 	if err := r.started(); err != nil {
 		return nil, err
 	}
+	r.lossy = cfg.Overflow != bus.Policies{}
 	r.small = len(b.Allowed) <= len(cfg.Plan.Threads)+1
 	for _, t := range r.engine.Threads() {
 		r.loops = append(r.loops, loopWatch{t.Name(), t.CPU(), t.Gaps()})
@@ -123,24 +125,26 @@ func verify(events string) error {
 }
 
 // account waits until n more events than before have come and gone, and says so
-// if they were not all stored, but for datagrams that the kernel dropped. It gives
-// up when nothing has moved for a while.
-func (r *rig) account(before engine.Stats, n uint64) (dropped uint64, wrong string) {
+// if they were not all stored, but for those lost: datagrams that the kernel
+// dropped, and dead letters of an engine that may have some. It gives up when
+// nothing has moved for a while.
+func (r *rig) account(before engine.Stats, n uint64) (lost uint64, wrong string) {
 	last, since := before, time.Now()
 	for {
 		s := r.engine.Stats()
 		received, created, stored := s.Received-before.Received, s.Created-before.Created, s.Stored-before.Stored
-		dropped = r.engine.Datagrams().Dropped - r.dropped
+		letters := s.Captured + s.Uncaptured - before.Captured - before.Uncaptured
+		dropped := r.engine.Datagrams().Dropped - r.dropped
 		over := received+dropped >= n && s.InFlight() == 0
-		if over && received+dropped == n && stored == received+created {
+		if over && received+dropped == n && stored+letters == received+created && (letters == 0 || r.lossy) {
 			r.dropped += dropped
-			return dropped, ""
+			return dropped + letters, ""
 		}
 		if s.Received != last.Received || s.Stored != last.Stored {
 			last, since = s, time.Now()
 		}
 		if over || time.Since(since) > quietFor {
-			return dropped, fmt.Sprintf("of %d events sent %d were received and %d stored, with %d that the engine made and %d that the kernel dropped; %d are in flight", n, received, stored, created, dropped, s.InFlight())
+			return dropped + letters, fmt.Sprintf("of %d events sent %d were received and %d stored, with %d that the engine made, %d that it gave up on and %d that the kernel dropped; %d are in flight", n, received, stored, created, letters, dropped, s.InFlight())
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -170,24 +174,46 @@ func (r *rig) reach(what string, goal uint64, figure func(engine.Stats) uint64) 
 // trialLimit bounds a trial that makes no progress.
 const trialLimit = 30 * time.Second
 
-// relieve has the engine forget the pressure that it was under, which would
-// otherwise last a second, and says when.
-func (r *rig) relieve() time.Time {
-	now := time.Now()
-	r.engine.Plane.Override(control.Healthy, now)
-	r.engine.Plane.Resume()
-	return now
+// relief is when the engine was last told to forget the pressure that it was
+// under, and how often it had judged it since.
+type relief struct {
+	at     time.Time
+	judged uint64
 }
 
-// pressure is the worst state since then. It is judged ten times a second: what
-// passes between is not seen.
-func (r *rig) pressure(since time.Time) control.State {
+// relieve has the engine forget the pressure that it was under, which would
+// otherwise last a second, and waits until what it did about it is over.
+func (r *rig) relieve() relief {
+	plane := r.engine.Plane
+	now := time.Now()
+	if s := plane.Status(); s.Decision.State == control.Healthy && s.Figures.Dropped == 0 {
+		return relief{now, s.Evaluated}
+	}
+	plane.Forget(now)
+	for plane.Status().Evaluated == 0 && time.Since(now) < trialLimit {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(time.Millisecond) // what was decided is now being ordered
+	return relief{time.Now(), plane.Status().Evaluated}
+}
+
+// state is that pressure's name, "" where it was not judged.
+func (r *rig) state(since relief) string {
+	if s, judged := r.pressure(since); judged {
+		return s.String()
+	}
+	return ""
+}
+
+// pressure is the worst state since then, or false where it was not judged: that
+// is done ten times a second, and what passes between is not seen.
+func (r *rig) pressure(since relief) (worst control.State, judged bool) {
 	status := r.engine.Plane.Status()
-	worst := status.Decision.State
+	worst = status.Decision.State
 	for _, t := range status.Transitions {
-		if t.At.After(since) {
+		if t.At.After(since.at) {
 			worst = max(worst, t.To)
 		}
 	}
-	return worst
+	return worst, status.Evaluated > since.judged
 }

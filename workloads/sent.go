@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"eventstreamcore/engine"
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
@@ -46,7 +47,7 @@ func (b *Bench) sent(spec drive.Spec, before, after []record.Param) (cells []Cel
 		}
 	}
 	cells = append(cells, capacityCell(named("load", "capacity"), 2, func(b *Bench) (Trial, error) {
-		r, err := b.newSentRig(spec, metrics.NewTrace, capacityMost)
+		r, err := b.newSentRig(spec, forCapacity, capacityMost)
 		if err != nil {
 			return Trial{}, err
 		}
@@ -76,11 +77,11 @@ type sentRig struct {
 	course *course
 }
 
-func (b *Bench) newSentRig(spec drive.Spec, tracing func(int) *metrics.Trace, most int) (*sentRig, error) {
-	s := &sentRig{spec: spec, trace: tracing(most), course: newCourse(sentParts, most)}
+func (b *Bench) newSentRig(spec drive.Spec, why regime, most int) (*sentRig, error) {
+	s := &sentRig{spec: spec, trace: why.trace(most), course: newCourse(sentParts, most)}
 	s.course.staged = s.trace.Staged()
 	var err error
-	if s.rig, err = b.newPortRig(s.trace, nil); err != nil {
+	if s.rig, err = b.newPortRig(why.overflow, s.trace, nil); err != nil {
 		return nil, err
 	}
 	if s.spec.Address = s.engine.Addr(); spec.Access.UDP {
@@ -91,9 +92,9 @@ func (b *Bench) newSentRig(spec drive.Spec, tracing func(int) *metrics.Trace, mo
 
 // newPortRig is an engine that listens on ports of the system's choice, on
 // loopback, fused on the hot CPU.
-func (b *Bench) newPortRig(trace *metrics.Trace, watch *burst) (*rig, error) {
+func (b *Bench) newPortRig(overflow bus.Policies, trace *metrics.Trace, watch *burst) (*rig, error) {
 	return b.newRig(func(c *engine.Config) {
-		c.Plan, c.Trace = engine.Fused(b.Hot, duty.Spin), trace
+		c.Plan, c.Trace, c.Overflow = engine.Fused(b.Hot, duty.Spin), trace, overflow
 		c.TCP.Address, c.UDP.Address = "127.0.0.1:0", "127.0.0.1:0"
 		if watch != nil {
 			c.Feeds = []engine.Feed{watch.feed}
@@ -104,7 +105,7 @@ func (b *Bench) newPortRig(trace *metrics.Trace, watch *burst) (*rig, error) {
 // delivery is what came of a load.
 type delivery struct {
 	drive.Report
-	lost  uint64 // datagrams that the kernel dropped
+	lost  uint64 // datagrams that the kernel dropped, and events that the engine gave up on
 	wrong string // why it does not count
 }
 
@@ -147,16 +148,21 @@ func (s *sentRig) offer(b *Bench, rate float64, n int) (record.Load, error) {
 	if err != nil {
 		return record.Load{}, err
 	}
-	point := newPoint(rate, s.course, s.pressure(began), d.wrong)
-	point.Lost = int64(d.lost)
-	return point, nil
+	return newPoint(rate, n, s.course, d.lost, s.state(began), d.wrong), nil
+}
+
+func (s *sentRig) beyond() string {
+	if s.spec.Access.UDP {
+		return beyondLoses
+	}
+	return beyondHeld
 }
 
 // sending stores events that are due at the times of a schedule, and times them
 // from there.
 func sending(b *Bench, spec drive.Spec, schedule drive.Schedule) (Trial, error) {
 	n := b.events(schedule.Rate)
-	r, err := b.newSentRig(spec, metrics.NewStagedTrace, n)
+	r, err := b.newSentRig(spec, forLatency, n)
 	if err != nil {
 		return Trial{}, err
 	}

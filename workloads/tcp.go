@@ -3,6 +3,7 @@ package workloads
 import (
 	"fmt"
 
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/wire"
 	"eventstreamcore/reports/record"
@@ -52,7 +53,7 @@ func closedSpec(address string, payload, n int) drive.Spec {
 // flooding stores what the sender manages to send.
 func flooding(b *Bench, connections, payload int) (Trial, error) {
 	watch := newBurst(standardEvent(event.High, payload))
-	r, err := b.newPortRig(nil, watch)
+	r, err := b.newPortRig(bus.Policies{}, nil, watch)
 	if err != nil {
 		return Trial{}, err
 	}

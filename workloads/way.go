@@ -118,21 +118,28 @@ func (c *course) reset(began int64) {
 }
 
 // publish joins what the generator noted of each event with what the engine
-// traced. They must be the same events in the same order, or it says where not.
-// What the engine made itself was never due, and is passed over.
-func (c *course) publish(clock cpu.Clock, notes []note, samples []metrics.Sample) (wrong string) {
+// traced. They must be the same events in the same order, but for so many that
+// were lost, or it says where not. What the engine made itself was never due, and
+// is passed over.
+func (c *course) publish(clock cpu.Clock, notes []note, samples []metrics.Sample, lost uint64) (wrong string) {
 	samples = slices.DeleteFunc(samples, func(s metrics.Sample) bool { return s.Intended == 0 })
-	if len(notes) != len(samples) {
-		return fmt.Sprintf("%d of %d events were traced", len(samples), len(notes))
+	if uint64(len(notes)) > uint64(len(samples))+lost || len(samples) > len(notes) || len(samples) == 0 {
+		return fmt.Sprintf("%d of %d events were traced, and %d lost", len(samples), len(notes), lost)
 	}
 	c.reset(notes[0].intended)
 	first := notes[0].due
 	c.at = func(t cpu.Ticks) int64 { return clock.Ns(max(t, first)-first) - clock.Ns(first-min(t, first)) }
+	next := 0 // of the samples
 	for i, n := range notes {
-		s := samples[i]
-		if s.Intended != uint64(n.intended) {
-			return fmt.Sprintf("event %d of %d was not stored in its turn", i+1, len(notes))
+		if next == len(samples) || samples[next].Intended != uint64(n.intended) {
+			if lost == 0 {
+				return fmt.Sprintf("event %d of %d was not stored in its turn", i+1, len(notes))
+			}
+			lost--
+			continue
 		}
+		s := samples[next]
+		next++
 		at := func(t cpu.Ticks) int64 { return clock.Ns(max(t, n.due) - n.due) }
 		if wrong := c.add(n.intended, through(clock.Ns(n.late), at, &s), &s); wrong != "" {
 			return fmt.Sprintf("event %d of %d %s", i+1, len(notes), wrong)

@@ -77,7 +77,7 @@ func joined(t *testing.T, clock cpu.Clock, notes []note, samples []metrics.Sampl
 	t.Helper()
 	c := newCourse(publishedParts, len(notes))
 	c.staged = true
-	if wrong := c.publish(clock, notes, samples); wrong != "" {
+	if wrong := c.publish(clock, notes, samples, 0); wrong != "" {
 		t.Fatal(wrong)
 	}
 	return c
@@ -119,11 +119,11 @@ func TestAnEventThatAStageDidNotNote(t *testing.T) {
 		*moments(&samples[70])[1+i] = 0
 		c := newCourse(publishedParts, 100)
 		c.staged = true
-		if wrong := c.publish(clock, notes, samples); wrong != "event 71 of 100 was stored and never "+stage {
+		if wrong := c.publish(clock, notes, samples, 0); wrong != "event 71 of 100 was stored and never "+stage {
 			t.Errorf("%q, want that it was never %s", wrong, stage)
 		}
-		if c.staged = false; c.publish(clock, notes, samples) != "" || c.ways[70].whole() != clock.Ns(samples[70].Stored-notes[70].due) {
-			t.Errorf("without stages the whole is %d: %s", c.ways[70].whole(), c.publish(clock, notes, samples))
+		if c.staged = false; c.publish(clock, notes, samples, 0) != "" || c.ways[70].whole() != clock.Ns(samples[70].Stored-notes[70].due) {
+			t.Errorf("without stages the whole is %d: %s", c.ways[70].whole(), c.publish(clock, notes, samples, 0))
 		}
 	}
 }
@@ -134,16 +134,17 @@ func TestLegsOfARealRun(t *testing.T) {
 	if len(b.Allowed) < 2 {
 		t.Skip("needs two CPUs")
 	}
-	r, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), metrics.NewStagedTrace, pacedLeast)
+	r, err := b.newPacedRig(engine.Fused(b.Hot, duty.Spin), standardEvent(event.High, pipelinePayload), forLatency, pacedLeast)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.close()
 	for range 3 {
-		_, wrong, err := r.run(b, drive.Schedule{Rate: latencyRate}, pacedLeast)
+		run, err := r.run(b, drive.Schedule{Rate: latencyRate}, pacedLeast)
 		if err != nil {
 			t.Fatal(err)
 		}
+		wrong := run.wrong
 		if strings.Contains(wrong, "generator itself") {
 			continue // a busy machine
 		}
@@ -216,10 +217,18 @@ func TestLegsOfAnotherProcessSumToTheWhole(t *testing.T) {
 func TestAnEventOutOfItsTurnIsCaught(t *testing.T) {
 	clock, notes, samples := invented(100)
 	samples[40], samples[41] = samples[41], samples[40]
-	if wrong := newCourse(publishedParts, 100).publish(clock, notes, samples); !strings.Contains(wrong, "event 41 of 100") {
+	if wrong := newCourse(publishedParts, 100).publish(clock, notes, samples, 0); !strings.Contains(wrong, "event 41 of 100") {
 		t.Errorf("two events changed places: %q", wrong)
 	}
-	if wrong := newCourse(publishedParts, 100).publish(clock, notes, samples[:99]); !strings.Contains(wrong, "99 of 100") {
+	clock, notes, samples = invented(100)
+	lossy := newCourse(publishedParts, 100)
+	if wrong := lossy.publish(clock, notes, slices.Delete(slices.Clone(samples), 30, 33), 3); wrong != "" || len(lossy.ways) != 97 || lossy.due[30] != notes[33].intended-notes[0].intended {
+		t.Errorf("three of 100 were lost: %q, %d ways", wrong, len(lossy.ways))
+	}
+	if wrong := lossy.publish(clock, notes, slices.Delete(slices.Clone(samples), 30, 33), 2); !strings.Contains(wrong, "97 of 100 events were traced, and 2 lost") {
+		t.Errorf("three of 100 are missing, and two were lost: %q", wrong)
+	}
+	if wrong := newCourse(publishedParts, 100).publish(clock, notes, samples[:99], 0); !strings.Contains(wrong, "99 of 100") {
 		t.Errorf("an event is missing: %q", wrong)
 	}
 }
@@ -335,15 +344,25 @@ func TestLoadOfTrials(t *testing.T) {
 // TestPressureOfARun: what was reached before does not count, what is left again does.
 func TestPressureOfARun(t *testing.T) {
 	p := &pacedRig{rig: &rig{engine: &engine.Engine{Plane: control.NewPlane(control.Default())}}}
-	p.engine.Plane.Override(control.Emergency, time.Now())
+	plane := p.engine.Plane
+	plane.Override(control.Emergency, time.Now())
+	evaluate := func() { plane.Step(control.Sample{Now: time.Now().Add(time.Hour)}) } // beyond what is due next
+	go func() {
+		for plane.Status().Decision.State != control.Healthy {
+			time.Sleep(time.Millisecond)
+		}
+		evaluate()
+	}()
 	began := p.relieve()
-	if s := p.pressure(began); s != control.Healthy {
-		t.Errorf("%v though it was relieved", s)
+	if s := p.state(began); s != "" {
+		t.Errorf("%s though nobody judged it since", s)
 	}
-	p.engine.Plane.Override(control.Critical, time.Now())
-	p.engine.Plane.Override(control.Elevated, time.Now())
-	if s := p.pressure(began); s != control.Critical {
-		t.Errorf("%v, want the worst since", s)
+	evaluate()
+	plane.Override(control.Critical, time.Now())
+	plane.Override(control.Elevated, time.Now())
+	plane.Step(control.Sample{Now: time.Now().Add(2 * time.Hour)})
+	if s := p.state(began); s != "CRITICAL" {
+		t.Errorf("%s, want the worst since", s)
 	}
 }
 

@@ -96,7 +96,8 @@ type Outcome struct {
 	Floor  *record.Floor // under this trial, where it moves from second to second: in place of the cell's
 	Spans  []Span
 	Loads  []record.Load   // of a capacity, by rate,
-	by     percentile      // and what of each was held against the bound
+	by     percentile      // what of each was held against the bound,
+	beyond string          // and what became of what was more than that
 	Placed []record.Placed // read back
 	Slabs  []record.Slab
 

@@ -244,3 +244,29 @@ func TestValidate(t *testing.T) {
 		t.Error("a state that is none was parsed")
 	}
 }
+
+// TestForgettingBeginsAnew: what was dropped a moment ago brings about no state
+// any more, and counts in no rate.
+func TestForgettingBeginsAnew(t *testing.T) {
+	p, at := NewPlane(Default()), time.Unix(1000, 0)
+	step := func(received, dropped uint64) Decision {
+		at = at.Add(Every)
+		return p.Step(Sample{Now: at, Received: received, Dropped: dropped})
+	}
+	step(0, 0)
+	if d := step(10_000, 5000); d.State != Emergency || p.Status().Evaluated != 2 {
+		t.Fatalf("%+v after %d evaluations", d, p.Status().Evaluated)
+	}
+	p.Forget(at)
+	if s := p.Status(); s.Evaluated != 0 || s.Manual || s.Figures != (Figures{}) || len(s.Transitions) != 2 {
+		t.Errorf("%+v", s)
+	}
+	step(10_000, 5000)
+	if d := step(20_000, 5000); d.State != Healthy || p.Status().Figures.Dropped != 0 {
+		t.Errorf("%+v, figures %+v", d, p.Status().Figures)
+	}
+	p.Forget(at)
+	if n := len(p.Status().Transitions); n != 2 {
+		t.Errorf("%d transitions, though nothing changed", n)
+	}
+}

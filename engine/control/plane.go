@@ -56,6 +56,7 @@ type Status struct {
 	Decision    Decision     `json:"decision"`
 	Manual      bool         `json:"manual"` // held by Override
 	Figures     Figures      `json:"figures"`
+	Evaluated   uint64       `json:"evaluated"`   // samples, since it last began anew
 	Transitions []Transition `json:"transitions"` // the last 64, oldest first
 }
 
@@ -158,11 +159,23 @@ func (p *Plane) Resume() {
 	p.manual, p.calm = false, 0
 }
 
+// Forget begins anew, in HEALTHY and without a past: for who changes what the
+// engine is under. Only the transitions that there were are kept.
+func (p *Plane) Forget(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.manual, p.taken, p.figures = false, 0, Figures{}
+	if p.decision.State != Healthy {
+		p.turn(Healthy, now, true)
+	}
+	p.calm = 0
+}
+
 // Status copies what the plane holds.
 func (p *Plane) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Status{Decision: p.decision, Manual: p.manual, Figures: p.figures}
+	s := Status{Decision: p.decision, Manual: p.manual, Figures: p.figures, Evaluated: p.taken}
 	n := min(p.changed, changes)
 	s.Transitions = make([]Transition, 0, n)
 	for i := p.changed - n; i < p.changed; i++ {

@@ -107,16 +107,22 @@ const (
 
 // Load is what came of one offered rate: a point of the throughput-latency curve.
 type Load struct {
-	Offered  float64 `json:"offered_per_s"`
-	Achieved float64 `json:"achieved_per_s"`
-	P50      int64   `json:"p50_ns"`
-	P99      int64   `json:"p99_ns,omitempty"`
-	P999     int64   `json:"p999_ns,omitempty"`
-	Lost     int64   `json:"lost,omitempty"`    // datagrams that the kernel dropped, in all trials
-	State    string  `json:"state,omitempty"`   // the worst pressure state reached
-	Knee     bool    `json:"knee,omitempty"`    // the highest rate that kept its SLA
-	Invalid  string  `json:"invalid,omitempty"` // why it does not count
+	Offered   float64 `json:"offered_per_s"`
+	Achieved  float64 `json:"achieved_per_s"`
+	P50       int64   `json:"p50_ns"`
+	P99       int64   `json:"p99_ns,omitempty"`
+	P999      int64   `json:"p999_ns,omitempty"`
+	CalmP99   int64   `json:"undisturbed_p99_ns,omitempty"` // of the events during which no loop was away; shown, never judged
+	Lost      int64   `json:"lost,omitempty"`               // that the kernel dropped, or the engine gave up on, in all trials
+	LostShare float64 `json:"lost_share,omitempty"`         // of what was sent in them
+	State     string  `json:"state,omitempty"`              // the worst pressure state reached; "" where none was judged
+	Knee      bool    `json:"knee,omitempty"`               // the highest rate that kept its SLA
+	Broken    string  `json:"broken,omitempty"`             // in which way it did not keep it
+	Invalid   string  `json:"invalid,omitempty"`            // why it does not count
 }
+
+// InFull reports whether the rate was taken, but for a share of it.
+func (l Load) InFull(slack float64) bool { return l.Achieved >= (1-slack)*l.Offered }
 
 // Profile is where the CPU time of a cell went: of repetitions that are in no
 // figure.
