@@ -27,6 +27,9 @@ func disturbances(row record.Row) (lines []string) {
 			lines = append(lines, apart(row.Distributions[i-1], d))
 		}
 	}
+	if text := calmLoop(row); text != "" {
+		lines = append(lines, text)
+	}
 	if len(row.Blames) > 0 {
 		lines = append(lines, blamed(row.Blames))
 	}
@@ -57,6 +60,27 @@ func apart(all, calm record.Distribution) string {
 		text += fmt.Sprintf("; p%v all %s, undisturbed %s", p.Percent, figure(float64(p.Ns), "ns"), figure(float64(calm.Percentiles[i].Ns), "ns"))
 	}
 	return text
+}
+
+// calmLoop sets what an operation of a loop took beside what it took in the
+// slices of the loop that nothing disturbed: medians over the trials.
+func calmLoop(row record.Row) string {
+	noted := func(unit string) (values []float64) {
+		for _, t := range row.Valid() {
+			for _, v := range t.Noise {
+				if v.Unit == unit {
+					values = append(values, v.Value)
+				}
+			}
+		}
+		return values
+	}
+	calm := noted(record.UndisturbedOp)
+	if len(calm) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("disturbed %.1f %% of the loop's slices; all %s, undisturbed %s", 100*judge.Summarise(noted(record.DisturbedShare)).Center,
+		figure(judge.Summarise(row.Values("ns/op")).Center, "ns/op"), figure(judge.Summarise(calm).Center, "ns/op"))
 }
 
 // blamed lists the causes of outliers, what cost most events first.

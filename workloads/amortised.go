@@ -56,10 +56,11 @@ func (b *Bench) scale(run loop) int {
 // counters count meanwhile.
 func (b *Bench) timeLoop(role string, n, items int, run loop) Outcome {
 	empty, succeeded := b.emptyLoop(n), 0
+	slices := b.newSlices(n)
 	var took cpu.Ticks
 	b.counted(role, func() {
 		began := cpu.Now()
-		succeeded = run(n)
+		succeeded = slices.run(began, n, run)
 		took = cpu.End() - began
 	})
 	out := Outcome{Trial: record.Trial{N: int64(succeeded) * int64(items)}}
@@ -70,6 +71,9 @@ func (b *Bench) timeLoop(role string, n, items int, run loop) Outcome {
 	ns := float64(b.Clock.Ns(took)-empty) / float64(n*items)
 	out.Values = []record.Value{value("ns/op", ns)}
 	out.Noise = []record.Value{value("empty-loop-ns", float64(empty)/float64(n))}
+	if calm, share := slices.undisturbed(b.Clock); calm > 0 {
+		out.Noise = append(out.Noise, value(record.UndisturbedOp, (calm-float64(empty)/float64(n))/float64(items)), value(record.DisturbedShare, share))
+	}
 	return out
 }
 

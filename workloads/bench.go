@@ -48,7 +48,9 @@ type Bench struct {
 	// gate that is to find it; 0 in every other run.
 	Slowdown float64
 
-	node          int // whose memory events take, or -1
+	others        []int // CPUs of the plan's threads
+	housekeeping  []int // CPUs that the plan keeps for what does not spin
+	node          int   // whose memory events take, or -1
 	planned, done int
 	began         time.Time
 	found         []record.Placed // where the threads of the present trial were
@@ -80,17 +82,26 @@ func (b *Bench) use(p Pair) { b.Hot, b.Peer, b.node = p.Hot, p.Peer, p.Node }
 // pre-empts goes on only after one of them has run, so that keeping them to a
 // CPU where something spins would cost a time slice, some milliseconds, each time.
 func (b *Bench) confine(threads int) error {
-	spun := b.crew(threads)
-	rest := slices.DeleteFunc(slices.Clone(b.Allowed), func(c int) bool {
-		return slices.Contains(spun, c) || slices.Contains(b.Isolated, c)
-	})
-	if len(rest) == 0 {
-		rest = b.Allowed
-	}
+	rest := b.rest(threads)
 	if err := cpu.Confine(nil, rest...); err != nil {
 		return fmt.Errorf("confining the runtime's threads to CPUs %v: %w", rest, err)
 	}
 	return nil
+}
+
+// rest is the CPUs for what does not spin: those that the plan keeps for it, or
+// where it keeps none all that the scheduler has, without those that are spun on.
+func (b *Bench) rest(threads int) []int {
+	spun := b.crew(threads)
+	for _, cpus := range [][]int{b.housekeeping, b.Allowed} {
+		free := slices.DeleteFunc(slices.Clone(cpus), func(c int) bool {
+			return slices.Contains(spun, c) || slices.Contains(b.Isolated, c)
+		})
+		if len(free) > 0 {
+			return free
+		}
+	}
+	return b.Allowed
 }
 
 // Measure runs the workloads. It stops between two trials when stopped says so,

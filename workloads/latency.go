@@ -69,7 +69,7 @@ func (b *Bench) spanTrials(row *record.Row, i int, outcomes []Outcome) {
 			h := span.Histogram
 			trial.N, trial.Values, trial.Encoded = h.TotalCount(), quantileValues(h), encoded(h)
 			if calm := span.Undisturbed; calm != nil {
-				trial.Noise = append(slices.Clone(trial.Noise), value("disturbed-share", 1-float64(calm.TotalCount())/float64(h.TotalCount())))
+				trial.Noise = append(slices.Clone(trial.Noise), value(record.DisturbedShare, 1-float64(calm.TotalCount())/float64(h.TotalCount())))
 			}
 			merged.Merge(h)
 			spans = append(spans, span)

@@ -46,23 +46,55 @@ func Pairs(t *topology.Topology, allowed []int, hot, peer int) []Pair {
 	return pairs
 }
 
-// Planned is the pair of a plan: the thread that takes events in, and the
-// generator's.
-func Planned(t *topology.Topology, allowed []int, p place.Plan) (hot, peer int, err error) {
-	for _, r := range []struct {
-		role place.Role
-		cpu  *int
-	}{{place.Ingest, &hot}, {place.Generator, &peer}} {
-		thread, ok := p.Of(r.role)
-		if !ok {
-			return 0, 0, fmt.Errorf("the plan has no %s: make it by esc plan --json with the roles %s and %s", r.role, place.Ingest, place.Generator)
+// Follow has the bench run where a plan says: what is measured where it takes
+// events in, on the memory that it gives that thread; the second thread where it
+// has the generator; further ones on the CPUs of its other threads, in the order of
+// the data's way; and the runtime's own on those that it keeps for them. What a plan
+// says beside that, of hand-offs and why, is for its readers.
+func (b *Bench) Follow(t *topology.Topology, p place.Plan) error {
+	for _, thread := range p.Threads {
+		if !slices.Contains(b.Allowed, thread.CPU) {
+			return fmt.Errorf("the plan has %s on CPU %d: this process may use %v", thread.Name, thread.CPU, topology.List(b.Allowed))
 		}
-		if !slices.Contains(allowed, thread.CPU) {
-			return 0, 0, fmt.Errorf("the plan has %s on CPU %d: this process may use %v", r.role, thread.CPU, topology.List(allowed))
+		for _, r := range thread.Roles {
+			if _, err := place.ParseRole(string(r)); err != nil {
+				return fmt.Errorf("the plan's thread %s: %w", thread.Name, err)
+			}
 		}
-		*r.cpu = thread.CPU
+		if n := thread.Node; n != nil && !t.MemoryNodes().Has(*n) {
+			return fmt.Errorf("the plan has memory of %s on node %d: this machine has %v", thread.Name, *n, t.MemoryNodes())
+		}
+		b.others = append(b.others, thread.CPU)
 	}
-	return hot, peer, nil
+	for _, c := range p.Housekeeping {
+		if !slices.Contains(b.Allowed, c) {
+			return fmt.Errorf("the plan keeps CPU %d for housekeeping: this process may use %v", c, topology.List(b.Allowed))
+		}
+	}
+	b.housekeeping = p.Housekeeping
+	hot, ok := p.Of(place.Ingest)
+	peer, also := p.Of(place.Generator)
+	if !ok || !also {
+		return fmt.Errorf("the plan lacks %s or %s: make it by esc plan --json with both roles", place.Ingest, place.Generator)
+	}
+	b.Pairs = Pairs(t, b.Allowed, hot.CPU, peer.CPU)
+	if hot.Node != nil && len(t.MemoryNodes()) > 1 {
+		b.Pairs[0].Node = *hot.Node
+	}
+	return nil
+}
+
+// Place has the bench run where a plan made for the machine says.
+func (b *Bench) Place(t *topology.Topology) error {
+	if len(b.Allowed) == 1 {
+		b.Pairs = Pairs(t, b.Allowed, b.Allowed[0], b.Allowed[0])
+		return nil
+	}
+	p, err := place.Choose(t, topology.Matrix{}, []place.Role{place.Ingest, place.Generator, place.Housekeeping})
+	if err != nil {
+		return err
+	}
+	return b.Follow(t, p)
 }
 
 // placed is the cell on every pair that it is to be measured on. One thread has
@@ -88,10 +120,11 @@ func (b *Bench) placed(c Cell) (cells []Cell) {
 	return cells
 }
 
-// crew is n CPUs to spin on: the hot one, the peer, then whichever are left.
+// crew is n CPUs to spin on: the hot one, the peer, those of the plan's other
+// threads, then whichever are left.
 func (b *Bench) crew(n int) []int {
 	cpus := []int{b.Hot, b.Peer}
-	for _, c := range b.Allowed {
+	for _, c := range slices.Concat(b.others, b.Allowed) {
 		if !slices.Contains(cpus, c) {
 			cpus = append(cpus, c)
 		}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 
@@ -33,12 +35,7 @@ func (f *benchFlags) bench() (*workloads.Bench, *topology.Topology, error) {
 	if machine.Isolated != nil {
 		b.Isolated = *machine.Isolated
 	}
-	hot, peer, err := f.planned(machine, b.Allowed)
-	if err != nil {
-		return nil, nil, err
-	}
-	b.Pairs = workloads.Pairs(machine, b.Allowed, hot, peer)
-	return b, machine, nil
+	return b, machine, f.place(b, machine)
 }
 
 // readTrace reads the file, if one is named.
@@ -58,37 +55,36 @@ func readTrace(path string) (drive.Trace, error) {
 	return t, nil
 }
 
-// planned is the CPU that the plan has the whole engine on, if it is on one
-// thread, and the one where it has the generator.
-func (f *benchFlags) planned(machine *topology.Topology, allowed []int) (hot, peer int, err error) {
-	if f.plan != "" {
-		p, err := readPlan(f.plan)
-		if err != nil {
-			return 0, 0, usage("--plan %v", err)
-		}
-		if hot, peer, err = workloads.Planned(machine, allowed, p); err != nil {
-			return 0, 0, usage("--plan %s: %v", f.plan, err)
-		}
-		return hot, peer, nil
+// place has the bench run where the file of a plan says, or one made for it.
+func (f *benchFlags) place(b *workloads.Bench, machine *topology.Topology) error {
+	if f.plan == "" {
+		return exit(exitUnmeasured, b.Place(machine))
 	}
-	if len(allowed) == 1 {
-		return allowed[0], allowed[0], nil
-	}
-	p, err := place.Choose(machine, topology.Matrix{}, []place.Role{place.Ingest, place.Generator, place.Housekeeping})
+	p, err := readPlan(f.plan)
 	if err != nil {
-		return 0, 0, exit(exitUnmeasured, err)
+		return usage("--plan %v", err)
 	}
-	hot, peer, err = workloads.Planned(machine, allowed, p)
-	return hot, peer, exit(exitUnmeasured, err)
+	if err := b.Follow(machine, p); err != nil {
+		return usage("--plan %s: %v", f.plan, err)
+	}
+	return nil
 }
 
-func readPlan(path string) (p place.Plan, err error) {
+// readPlan reads what esc plan --json wrote. A key that it does not write is a
+// mistake, or of another version: what it would have meant is not done.
+func readPlan(path string) (place.Plan, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return p, err
+		return place.Plan{}, err
 	}
-	if err := json.Unmarshal(data, &p); err != nil {
-		return p, fmt.Errorf("%s is no plan of esc plan --json: %w", path, err)
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	var p planned
+	if err := d.Decode(&p); err != nil {
+		return p.Plan, fmt.Errorf("%s is no plan of esc plan --json: %w", path, err)
 	}
-	return p, nil
+	if _, err := d.Token(); err != io.EOF {
+		return p.Plan, fmt.Errorf("%s is no plan of esc plan --json: something follows it", path)
+	}
+	return p.Plan, nil
 }

@@ -37,6 +37,14 @@ type Outlier struct {
 // Distribution before it, the events during which no loop noted a gap of its own.
 const Undisturbed = "-undisturbed"
 
+// Units among what is noted of a trial: of a loop, what an operation took without
+// the slices of the loop that were disturbed; and the share that was, of slices or
+// of events.
+const (
+	UndisturbedOp  = "undisturbed-ns/op"
+	DisturbedShare = "disturbed-share"
+)
+
 // Unexplained is the cause of an outlier for which nothing speaks.
 const Unexplained = "unexplained"
 

@@ -16,7 +16,6 @@ import (
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/probes"
-	"eventstreamcore/probes/place"
 	"eventstreamcore/probes/topology"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads"
@@ -70,15 +69,9 @@ func measure(ctx context.Context, o options, name *regexp.Regexp, log io.Writer)
 
 // bench is the setting of all contests, on the CPUs that esc bench would take.
 func bench(o options, clock cpu.Clock, machine *topology.Topology, allowed []int) (*workloads.Bench, func() error, error) {
-	hot, peer := allowed[0], allowed[0]
-	if len(allowed) > 1 {
-		plan, err := place.Choose(machine, topology.Matrix{}, []place.Role{place.Ingest, place.Generator, place.Housekeeping})
-		if err == nil {
-			hot, peer, err = workloads.Planned(machine, allowed, plan)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
+	b := &workloads.Bench{Clock: clock, Allowed: allowed, Trials: o.rounds, Time: o.time, Seed: o.seed, Random: rand.New(rand.NewPCG(o.seed, o.seed))}
+	if err := b.Place(machine); err != nil {
+		return nil, nil, err
 	}
 	parent := "/dev/shm"
 	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
@@ -88,10 +81,7 @@ func bench(o options, clock cpu.Clock, machine *topology.Topology, allowed []int
 	if err != nil {
 		return nil, nil, fmt.Errorf("folder for logs under test: %w", err)
 	}
-	b := &workloads.Bench{
-		Clock: clock, Allowed: allowed, Pairs: workloads.Pairs(machine, allowed, hot, peer), Trials: o.rounds, Time: o.time,
-		Scratch: scratch, Disk: scratch, Seed: o.seed, Random: rand.New(rand.NewPCG(o.seed, o.seed)),
-	}
+	b.Scratch, b.Disk = scratch, scratch
 	return b, func() error { return os.RemoveAll(scratch) }, nil
 }
 
