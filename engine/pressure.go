@@ -3,16 +3,12 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/control"
-	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
-	"eventstreamcore/engine/process"
-	"eventstreamcore/engine/queue"
 	"eventstreamcore/engine/store"
 )
 
@@ -65,50 +61,6 @@ func DeadDir(logDir string) string {
 	return strings.TrimRight(logDir, string(filepath.Separator)) + ".dead"
 }
 
-// DeadText is the name of the original's form of the dead letters, in their folder.
-const DeadText = "dlq_log.txt"
-
-// openLetters opens the log of dead letters: synced every 10 ms, or when the
-// kernel likes if that is how the log is.
-func (e *Engine) openLetters() error {
-	if e.cfg.Dead.Dir == "" {
-		e.cfg.Dead.Dir = DeadDir(e.cfg.Log.Dir)
-	}
-	cfg := store.Default(e.cfg.Dead.Dir)
-	cfg.SegmentBytes, cfg.RetainBytes, cfg.Mode = deadSegment, e.cfg.Dead.RetainBytes, store.Interval
-	if e.cfg.Log.Mode == store.OS {
-		cfg.Mode = store.OS
-	}
-	log, _, err := store.Open(cfg)
-	if err != nil {
-		return fmt.Errorf("dead letters: %w", err)
-	}
-	e.deadLog = log
-	text, err := openRolling(filepath.Join(e.cfg.Dead.Dir, DeadText), e.cfg.Dead.RetainBytes)
-	if err != nil {
-		return fmt.Errorf("dead letters: %w", err)
-	}
-	e.deadText = text
-	return nil
-}
-
-// assembleLetters makes the lane of dead letters, and the worker that empties it.
-func (e *Engine) assembleLetters() {
-	lane := &bus.Lane{Queue: queue.NewMPSC(make([]event.Ref, e.cfg.Dead.Depth)), Bell: e.bells[Letters]}
-	e.letters = &bus.DeadLetters{Lane: lane, Slots: e.slots, Askers: &e.askers}
-	e.writer = process.NewLetterWriter(e.letters, e.deadLog, e.deadText, e.cfg.Clock, func(err error) {
-		e.cfg.Logger.Error("dead letters are not kept any more, only counted: mend it and start again", "dir", e.cfg.Dead.Dir, "error", err)
-	})
-	e.workers[Letters] = []duty.Worker{e.writer}
-}
-
-// chute is one more stage's way to the dead letters.
-func (e *Engine) chute() *bus.Chute {
-	c := bus.NewChute(e.letters)
-	e.chutes = append(e.chutes, c)
-	return c
-}
-
 // marks are where senders that can be held are: at two fifths of a lane, or of
 // the depth that counts as full. They alone never bring about a state of
 // pressure, for who can be held needs no defence.
@@ -118,63 +70,3 @@ func (e *Engine) marks() (marks [event.Lanes]int) {
 	}
 	return marks
 }
-
-func (e *Engine) closeLetters() (err error) {
-	if e.deadLog != nil {
-		err = e.deadLog.Close()
-	}
-	if e.deadText != nil {
-		err = errors.Join(err, e.deadText.Close())
-	}
-	return err
-}
-
-// rolling is a text file that is begun anew when it has half its bytes; the half
-// before it is kept, with .1 behind its name.
-type rolling struct {
-	path string
-	file *os.File
-	size int64
-	half int64
-}
-
-func openRolling(path string, bytes int64) (*rolling, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &rolling{path: path, file: f, size: info.Size(), half: bytes / 2}, nil
-}
-
-// Write appends whole lines.
-func (r *rolling) Write(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, nil
-	}
-	if r.size+int64(len(b)) > r.half && r.size > 0 {
-		if err := r.roll(); err != nil {
-			return 0, err
-		}
-	}
-	n, err := r.file.Write(b)
-	r.size += int64(n)
-	return n, err
-}
-
-func (r *rolling) roll() error {
-	if err := errors.Join(r.file.Close(), os.Rename(r.path, r.path+".1")); err != nil {
-		return err
-	}
-	next, err := openRolling(r.path, 2*r.half)
-	if err == nil {
-		*r = *next
-	}
-	return err
-}
-
-// Close lets the file go.
-func (r *rolling) Close() error { return r.file.Close() }

@@ -63,7 +63,7 @@ func (w *LetterWriter) Step(now cpu.Ticks) int {
 		h.Seal()
 		if w.append(h) {
 			captured++
-			w.line = appendLetter(w.line, h)
+			w.line = AppendLetter(w.line, &h.Record, h.Topic())
 		}
 	}
 	w.commit()
@@ -100,20 +100,20 @@ func (w *LetterWriter) tell(err error) {
 	}
 }
 
-// appendLetter writes the original's line:
+// AppendLetter writes the original's line behind b:
 //
 //	[<unix seconds>] DROPPED: id=<id> topic=<topic> priority=<n> reason=<reason>
-func appendLetter(b []byte, h *event.Header) []byte {
+func AppendLetter(b []byte, r *event.Record, topic []byte) []byte {
 	b = append(b, '[')
-	b = strconv.AppendInt(b, h.Wall/1e9, 10)
+	b = strconv.AppendInt(b, r.Wall/1e9, 10)
 	b = append(b, "] DROPPED: id="...)
-	b = strconv.AppendUint(b, h.ID, 10)
+	b = strconv.AppendUint(b, r.ID, 10)
 	b = append(b, " topic="...)
-	b = appendEscaped(b, h.Topic())
+	b = appendEscaped(b, topic)
 	b = append(b, " priority="...)
-	b = strconv.AppendUint(b, uint64(h.Priority), 10)
+	b = strconv.AppendUint(b, uint64(r.Priority), 10)
 	b = append(b, " reason="...)
-	b = append(b, wire.Reason(h.Reason).String()...)
+	b = append(b, wire.Reason(r.Reason).String()...)
 	return append(b, '\n')
 }
 
