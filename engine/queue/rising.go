@@ -36,9 +36,17 @@ import (
 type Rising struct {
 	table  *Dedup
 	tracks []Track
+	index  []key  // of the tracks: where there are many producers, all that is looked at of most
 	last   *Track // the one looked for last: the next id is likely of its producer
 	window uint64 // the table's, in generations
 	turned uint64 // the generation from which on the table knows no id of a producer without a track
+}
+
+// key is what is asked first of a track: four in a row are half a cache line,
+// of which their tracks take thirty.
+type key struct {
+	producer uint32 // and 1, so that 0 is none
+	crowded  uint32 // the last generation, and 1, in which none of the four from here on could be given away
 }
 
 // Track is the memory of one producer.
@@ -81,7 +89,7 @@ func (b *bitmap) clear(c uint64) { b[c%trackBits/64] &^= 1 << (c % 64) }
 func NewRising(tracks []Track, table *Dedup) *Rising {
 	mustBePowerOfTwo("tracks", len(tracks))
 	clear(tracks)
-	return &Rising{table: table, tracks: tracks, last: &tracks[0], window: table.window >> table.tagAt}
+	return &Rising{table: table, tracks: tracks, index: make([]key, len(tracks)), last: &tracks[0], window: table.window >> table.tagAt}
 }
 
 // Claim is that of Dedup, but a claim that nobody settles may keep its id InFlight
@@ -90,12 +98,12 @@ func NewRising(tracks []Track, table *Dedup) *Rising {
 func (r *Rising) Claim(id uint64) Outcome { return r.put(id, claimed) }
 
 // ClaimBatch is Claim for each of the ids, with the table's lines of those whose
-// producers have no track fetched sixteen at a time.
+// tracks do not have them fetched sixteen at a time.
 func (r *Rising) ClaimBatch(ids []uint64, outcomes []Outcome) {
 	for len(ids) > 0 {
 		n := min(len(ids), prefetchAhead)
 		for _, id := range ids[:n] {
-			if r.track(id) == nil {
+			if t := r.track(id); t == nil || !t.covers(counter(id)) {
 				cpu.Prefetch(unsafe.Pointer(r.table.line(mix(id))))
 			}
 		}
@@ -135,7 +143,7 @@ func (r *Rising) put(id, state uint64) Outcome {
 		t.spilled, t.until = max(t.spilled, c+1), r.table.generation.Load()+r.window+1
 		return r.table.put(mix(id), state)
 	}
-	if o := r.look(t, id); o != Fresh {
+	if o := r.known(t, id); o != Fresh {
 		return o
 	}
 	t.used = r.table.generation.Load()
@@ -161,16 +169,22 @@ func (r *Rising) settle(id, state uint64) bool {
 
 // look is what is known of an id whose producer has track t.
 func (r *Rising) look(t *Track, id uint64) Outcome {
+	if t.covers(counter(id)) {
+		return r.known(t, id)
+	}
+	return r.table.look(mix(id))
+}
+
+// known is look for an id that the track covers.
+func (r *Rising) known(t *Track, id uint64) Outcome {
 	c := counter(id)
-	if t.covers(c) {
-		switch {
-		case c < t.low || t.committed.has(c):
-			return Duplicate
-		case t.claimed.has(c):
-			return InFlight
-		case c >= t.spilled || r.table.generation.Load() >= t.until:
-			return Fresh
-		}
+	switch {
+	case c < t.low || t.committed.has(c):
+		return Duplicate
+	case t.claimed.has(c):
+		return InFlight
+	case c >= t.spilled || r.table.generation.Load() >= t.until:
+		return Fresh
 	}
 	return r.table.look(mix(id))
 }
@@ -182,7 +196,7 @@ func (t *Track) covers(c uint64) bool {
 	if c-t.low < trackBits {
 		return true
 	}
-	if c < t.floor || c > t.low {
+	if c-t.floor > t.low-t.floor { // below, or beyond: one branch, which random counters do not surprise
 		return false
 	}
 	for _, h := range t.holes[:t.holed] {
@@ -214,15 +228,13 @@ func (t *Track) slide() {
 // makeRoom moves the track up until it covers the id's counter, if it can.
 func (r *Rising) makeRoom(t *Track, id uint64) bool {
 	c, now := counter(id), r.table.generation.Load()
-	if c < t.low {
+	old := now-t.used > r.window
+	if c-t.low >= 2*trackBits && (!old || c < t.low) {
 		return false
 	}
-	if now-t.used > r.window { // nothing in it need be remembered
+	if old { // nothing in it need be remembered
 		*t = Track{producer: t.producer, used: now, floor: c, low: c, spilled: t.spilled, until: t.until}
 		return true
-	}
-	if c-t.low >= 2*trackBits {
-		return false
 	}
 	for low := id - c + t.low; c-t.low >= trackBits; low++ {
 		if r.look(t, low) != Duplicate && (t.claimed.has(t.low) || !r.leave(t, now)) {
@@ -251,40 +263,54 @@ func (r *Rising) leave(t *Track, now uint64) bool {
 
 // track is that of the id's producer, or nil.
 func (r *Rising) track(id uint64) *Track {
-	producer := id >> event.CounterBits
-	if r.last.producer == producer+1 {
-		return r.last
+	if producer := id >> event.CounterBits; r.last.producer != producer+1 {
+		return r.find(producer)
 	}
+	return r.last
+}
+
+// find is track for another producer than the last.
+//
+//go:noinline
+func (r *Rising) find(producer uint64) *Track {
 	first := mix(producer) >> 32
 	for i := range uint64(probesMax) {
-		if t := r.place(first + i); t.producer == producer+1 {
-			r.last = t
-			return t
+		if at := r.place(first + i); r.index[at].producer == uint32(producer)+1 {
+			r.last = &r.tracks[at]
+			return r.last
 		}
 	}
 	return nil
 }
 
-// place is a track; a producer's are the four from where its mixed number points.
-func (r *Rising) place(i uint64) *Track { return &r.tracks[i&uint64(len(r.tracks)-1)] }
+// place is that of a track; a producer's are the four from where its mixed number
+// points.
+func (r *Rising) place(i uint64) uint64 { return i & uint64(len(r.tracks)-1) }
 
 // adopt gives the id's producer a track that is not in use, or has not been for a
-// window; nil if there is none.
+// window; nil if there is none. Then there is none for the rest of the generation
+// either, for a track that is used is not given away sooner.
 func (r *Rising) adopt(id uint64) *Track {
 	producer, now := id>>event.CounterBits, r.table.generation.Load()
 	first := mix(producer) >> 32
+	crowded := &r.index[r.place(first)].crowded
+	if *crowded == uint32(now)+1 {
+		return nil
+	}
 	for i := range uint64(probesMax) {
-		t := r.place(first + i)
+		at := r.place(first + i)
+		t := &r.tracks[at]
 		if t.producer != 0 && now-t.used <= r.window {
 			continue
 		}
 		r.turned = max(r.turned, t.until)
+		r.index[at].producer = uint32(producer) + 1
 		*t = Track{producer: producer + 1, used: now, floor: counter(id), low: counter(id)}
 		if now < r.turned { // the table may know any of its ids
 			t.spilled, t.until = 1<<event.CounterBits, r.turned
 		}
 		return t
 	}
-	r.turned = now + r.window + 1
+	*crowded, r.turned = uint32(now)+1, now+r.window+1
 	return nil
 }

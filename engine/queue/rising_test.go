@@ -265,3 +265,17 @@ func BenchmarkRising(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkRandomIDs is what the tracks cost those who do not count up: one
+// producer of random counters, and as many producers as there are ids.
+func BenchmarkRandomIDs(b *testing.B) {
+	for name, producers := range map[string]uint64{"one": 1, "random": 1 << 24} {
+		b.Run("op=insert/producers="+name, func(b *testing.B) {
+			r, x := NewRising(make([]Track, 4096), smallest(1)), uint64(1)
+			for b.Loop() {
+				x = x*6364136223846793005 + 1442695040888963407
+				r.Insert(x>>24%producers<<event.CounterBits | x>>24)
+			}
+		})
+	}
+}
