@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"eventstreamcore/engine/event"
+	"eventstreamcore/engine/store"
 )
 
 // childMode, in the environment, makes the test binary a node that keeps what
@@ -97,9 +98,10 @@ func apart(t *testing.T) (*Node, *writer) {
 
 // besideFor is how long each side runs, in turns.
 const (
-	besideFor    = 1500 * time.Millisecond
-	besideRounds = 3
-	besideGroup  = 384 // records of a bare message: what fits into a group of ours
+	besideFor     = 1500 * time.Millisecond
+	besideRounds  = 3
+	besideGroup   = 384 // records of a bare message: what fits into a group of ours
+	besidePayload = 120 // bytes, of records of 168
 )
 
 // lap is one side's run: events a second, and their latencies in ms.
@@ -118,6 +120,18 @@ func noise(n int) []byte {
 	b := make([]byte, n)
 	rand.Read(b)
 	return b
+}
+
+// besideMessage is the bytes of a full group of ours.
+func besideMessage(t *testing.T) []byte {
+	g := numbered(t, 1, 0)
+	for i := range uint64(besideGroup) {
+		e := store.Entry{Record: event.Record{Sequence: i + 1, ID: 9<<40 | i, Wall: time.Now().UnixNano(), Type: event.TypeEvent, Priority: event.High, TopicLength: 8, Length: event.RecordSize + 128},
+			Topic: []byte("bench/rt"), Payload: noise(besidePayload)}
+		g.records, _ = e.AppendBinary(g.records)
+		g.count++
+	}
+	return g.encode()
 }
 
 // bare publishes messages of our groups' size to an R3 stream, as many under way
@@ -162,7 +176,7 @@ func bare(t *testing.T, js jetstream.JetStream, message []byte, rate float64) (l
 // a rate, or with as many open as let the log run ahead, as an engine does.
 func ours(t *testing.T, n *Node, w *writer, rate float64) (l lap) {
 	const batch = 64
-	payload := noise(120)
+	payloads := noise(batch << 10) // no two events in a group are alike, so that nothing makes ours smaller either
 	type due struct {
 		sequence uint64
 		at       time.Time
@@ -192,7 +206,8 @@ func ours(t *testing.T, n *Node, w *writer, rate float64) (l lap) {
 		}
 		for range batch {
 			sent++
-			for !w.try(9<<40|first+uint64(sent), event.High, "bench/rt", payload) {
+			from := sent * 61 % (len(payloads) - besidePayload)
+			for !w.try(9<<40|first+uint64(sent), event.High, "bench/rt", payloads[from:from+besidePayload]) {
 				time.Sleep(50 * time.Microsecond)
 			}
 		}
@@ -234,7 +249,7 @@ func TestProofBesideBareJetStream(t *testing.T) {
 	w.put(1, event.High, "bench/rt", nil)
 	w.commit()
 	eventually(t, "the first is replicated", func() bool { return n.Replicated() == w.log.Durable() })
-	message := noise(besideGroup * 168) // a record of ours, with 120 bytes of payload
+	message := besideMessage(t)
 	var rates, tails []float64
 	for range besideRounds {
 		b, o := bare(t, n.js, message, 0), ours(t, n, w, 0)

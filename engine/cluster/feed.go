@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,22 +20,28 @@ type feed struct {
 	conn   *nats.Conn
 	number int
 	bells  chan uint64 // capacity 1: how far the stream is stored
+	inbox  *nats.Subscription
+	reads  uint64 // so far: each has a subject of its own, by which late answers to one before it are known
 }
 
 const (
 	feedBatch = 64       // messages in one read
 	feedBytes = 16 << 20 // and about their bytes
 	feedWait  = time.Second
-	feedRest  = 250 * time.Millisecond // between looks that nobody rang for
-	feedSoon  = 5 * time.Millisecond   // from a bell to the look: every copy has it then, and what came behind it is read with it
 )
 
 // settledSubject, and the partition: how far its stream is stored.
 const settledSubject = "esc.settled."
 
-func newFeed(conn *nats.Conn, number int) (*feed, error) {
-	f := &feed{conn: conn, number: number, bells: make(chan uint64, 1)}
-	_, err := conn.Subscribe(settledSubject+strconv.Itoa(number), func(m *nats.Msg) {
+func newFeed(conn *nats.Conn, number int) (f *feed, err error) {
+	f = &feed{conn: conn, number: number, bells: make(chan uint64, 1)}
+	if f.inbox, err = conn.SubscribeSync(conn.NewInbox() + ".*"); err != nil {
+		return nil, err
+	}
+	if err = f.inbox.SetPendingLimits(-1, -1); err != nil {
+		return nil, err
+	}
+	_, err = conn.Subscribe(settledSubject+strconv.Itoa(number), func(m *nats.Msg) {
 		if to, err := strconv.ParseUint(string(m.Data), 10, 64); err == nil {
 			select {
 			case <-f.bells: // an older one
@@ -52,49 +59,17 @@ func (f *feed) ring(stream uint64) {
 	f.conn.Publish(settledSubject+strconv.Itoa(f.number), strconv.AppendUint(nil, stream, 10))
 }
 
-// wait returns when message next may be there.
-func (f *feed) wait(ctx context.Context, next uint64) {
-	rest := time.NewTimer(feedRest)
-	defer rest.Stop()
-	for {
-		select {
-		case to := <-f.bells:
-			if to >= next {
-				pause(ctx, feedSoon)
-				return
-			}
-		case <-rest.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 var errFeed = errors.New("nobody reads the stream out")
 
 // read calls visit for messages from the one given on, and is the last it saw;
 // 0 if there was none.
 func (f *feed) read(ctx context.Context, from uint64, visit func(stream uint64, data []byte) error) (last uint64, err error) {
-	inbox, err := f.conn.SubscribeSync(f.conn.NewInbox())
+	reply, err := f.ask(from)
 	if err != nil {
-		return 0, err
-	}
-	defer inbox.Unsubscribe()
-	if err := inbox.SetPendingLimits(-1, -1); err != nil {
-		return 0, err
-	}
-	request, err := json.Marshal(map[string]uint64{"seq": from, "batch": feedBatch, "max_bytes": feedBytes})
-	if err != nil {
-		return 0, err
-	}
-	if err := f.conn.PublishRequest("$JS.API.DIRECT.GET."+streamOf(f.number), inbox.Subject, request); err != nil {
 		return 0, err
 	}
 	for {
-		within, cancel := context.WithTimeout(ctx, feedWait)
-		m, err := inbox.NextMsgWithContext(within)
-		cancel()
+		m, err := f.next(ctx, reply)
 		if err != nil {
 			return last, fmt.Errorf("%w: %w", errFeed, err)
 		}
@@ -113,5 +88,28 @@ func (f *feed) read(ctx context.Context, from uint64, visit func(stream uint64, 
 			return last, err
 		}
 		last = at
+	}
+}
+
+// ask asks for what comes next, and is where it will come.
+func (f *feed) ask(from uint64) (reply string, err error) {
+	request, err := json.Marshal(map[string]uint64{"seq": from, "batch": feedBatch, "max_bytes": feedBytes})
+	if err != nil {
+		return "", err
+	}
+	f.reads++
+	reply = strings.TrimSuffix(f.inbox.Subject, "*") + strconv.FormatUint(f.reads, 10)
+	return reply, f.conn.PublishRequest("$JS.API.DIRECT.GET."+streamOf(f.number), reply, request)
+}
+
+// next is the next message of an answer.
+func (f *feed) next(ctx context.Context, reply string) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, feedWait)
+	defer cancel()
+	for {
+		m, err := f.inbox.NextMsgWithContext(ctx)
+		if err != nil || m.Subject == reply {
+			return m, err
+		}
 	}
 }

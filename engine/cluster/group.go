@@ -103,12 +103,15 @@ func decodeGroup(b []byte) (g group, err error) {
 	return g, nil
 }
 
-// each calls visit for each record, and with its bytes, until an error.
+// each calls visit for each record, and with its bytes, until an error. What it
+// is called with dies with the next call.
 func (g *group) each(visit func(e *store.Entry, encoded []byte) error) error {
+	var e store.Entry // one for all: it escapes to visit
 	rest, n := g.records, 0
 	for ; len(rest) > 0; n++ {
-		e, size, err := store.ParseEntry(rest)
-		if err == nil {
+		var size int
+		var err error
+		if e, size, err = store.ParseEntry(rest); err == nil {
 			err = visit(&e, rest[:size])
 		}
 		if err != nil {

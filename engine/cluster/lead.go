@@ -61,10 +61,10 @@ const (
 )
 
 type flight struct {
-	ack    jetstream.PubAckFuture
-	offer  offer
-	stream uint64 // where it is to be
-	ids    []uint64
+	landing // where it is to be
+	ack     jetstream.PubAckFuture
+	offer   offer
+	ids     []uint64
 }
 
 type landed struct {
@@ -289,7 +289,7 @@ func (l *lead) take(o offer) error {
 		return fmt.Errorf("publishing: %w", err)
 	}
 	l.end = l.end.after(&g)
-	l.flights = append(l.flights, flight{ack, o, l.end.stream, ids})
+	l.flights = append(l.flights, flight{landing{l.end.stream, g}, ack, o, ids})
 	return nil
 }
 
@@ -358,6 +358,9 @@ func (l *lead) settle(ack *jetstream.PubAck) error {
 		return fmt.Errorf("group is message %d, not %d", ack.Sequence, f.stream)
 	}
 	l.flights = l.flights[1:]
+	if !ack.Duplicate {
+		l.replica.land(f.landing)
+	}
 	l.ring(f.stream)
 	f.offer.answer(settled)
 	l.stored = append(l.stored, landed{f.stream, f.ids})

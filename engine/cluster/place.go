@@ -9,8 +9,9 @@ import (
 )
 
 // place is a tail as it is written down beside a replica: where to go on in the
-// stream after a restart. It may be late, then some messages are looked at
-// again; without one, all are.
+// stream after a restart. Only what the replica's log has on the disk is written
+// down, so that after a power cut, too, the log goes as far as the place; then it
+// is late, and some messages are looked at again. Without one, all are.
 type place struct {
 	Stream uint64      `json:"stream"`
 	Epoch  uint64      `json:"epoch"`
@@ -19,7 +20,10 @@ type place struct {
 	Marks  [][2]uint64 `json:"marks"`
 }
 
-const placeSuffix = ".place"
+const (
+	placeSuffix = ".place"
+	noteEvery   = time.Second
+)
 
 // note writes the place down. That it cannot is no harm now.
 func (r *replica) note(t tail) {

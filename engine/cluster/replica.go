@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,15 +34,19 @@ type replica struct {
 	feed   *feed
 	logger *slog.Logger
 
-	log   *store.Log
-	slot  []uint64     // an event as the log takes it
-	ids   *queue.Dedup // of the transactions of the last hour
-	has   bound        // what the log ends with
-	noted time.Time    // when the place was written down last
-	clock int64        // minutes, of the record that ids was advanced for last
+	landed chan landing // groups that this node's lead had stored: they need not be read back
+
+	log    *store.Log
+	slot   []uint64     // an event as the log takes it
+	ids    *queue.Dedup // of the transactions of the last hour
+	has    bound        // what the log ends with, written or gathered
+	end    tail         // as far as the stream was applied
+	noting tail         // the place to write down once the log has it on the disk
+	noted  time.Time    // when one was written down last
+	clock  int64        // minutes, of the record that ids was advanced for last
 
 	mu      sync.Mutex
-	tail    tail // as far as the log has the stream
+	tail    tail // as far as it was written, too
 	state   State
 	bounds  [bounds]bound
 	stop    context.CancelFunc
@@ -76,12 +79,11 @@ const (
 	idWords   = 1 << 20 // 8 MiB a partition
 	idMinutes = 60
 	scrubRate = 4 << 20 // bytes a second
-	// replicaSync is how much of a replica a power cut may take: the stream is
-	// what is promised, and the replica is filled up from it, so that its syncs
-	// need not stand in the way of the stream's on a disk that both share.
-	replicaSync = time.Second
-
-	retryPause = 200 * time.Millisecond
+	// replicaSync is how much of a replica a power cut may take, which the stream
+	// still has: its syncs need not stand in the way of the stream's on a disk that
+	// both share, but must be small, for the stream's wait for each.
+	replicaSync = 20 * time.Millisecond
+	retryPause  = 200 * time.Millisecond
 )
 
 // waiter wants to be told when the replica has the stream up to a message.
@@ -99,7 +101,7 @@ func newReplica(number int, dir string, stream jetstream.Stream, feed *feed, log
 	return &replica{
 		number: number, dir: filepath.Join(dir, "replicas", strconv.Itoa(number)), stream: stream, feed: feed,
 		logger: logger.With("partition", number), state: Checking, ids: queue.NewDedup(words[skip:][:idWords], idMinutes),
-		slot: make([]uint64, event.SizeOf(0, store.MaxRecord)/8+1),
+		slot: make([]uint64, event.SizeOf(0, store.MaxRecord)/8+1), landed: make(chan landing, landedMax),
 	}
 }
 
@@ -120,44 +122,10 @@ func (r *replica) run(ctx context.Context) {
 		}
 	}
 	if r.log != nil {
-		r.note(r.standing())
 		if err := r.log.Close(); err != nil {
 			r.logger.Error("closing the replica", "err", err)
-		}
-	}
-}
-
-// follow applies message after message. Where the replica left off it knows, or
-// finds out from what it holds.
-func (r *replica) follow(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	if r.log == nil {
-		if err := r.open(); err != nil {
-			return err
-		}
-	}
-	r.mu.Lock()
-	r.stop, r.damage = stop, nil
-	r.mu.Unlock()
-	r.enter(Following)
-	go r.watch(ctx, r.log)
-	for next := r.standing().stream + 1; ; {
-		last, err := r.feed.read(ctx, next, r.take)
-		if damage := r.known(); damage != nil {
-			return damage
-		}
-		if err != nil {
-			return err
-		}
-		if last+1 >= next+feedBatch {
-			next = last + 1 // and there may be more
-			continue
-		}
-		next = max(next, last+1)
-		r.feed.wait(ctx, next)
-		if ctx.Err() != nil {
-			return cmp.Or(r.known(), ctx.Err())
+		} else {
+			r.note(r.standing())
 		}
 	}
 }
@@ -188,6 +156,7 @@ func (r *replica) open() error {
 			return fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
+	r.end, r.noting = t, t
 	r.reach(t) // who waits already is told
 	return nil
 }
@@ -211,27 +180,6 @@ func (r *replica) check(at tail) error {
 		r.remember(e)
 	}
 	return reader.Err()
-}
-
-// take applies one message.
-func (r *replica) take(stream uint64, data []byte) error {
-	g, err := decodeGroup(data)
-	if err != nil {
-		return fmt.Errorf("stream message %d: %w", stream, err)
-	}
-	to := r.standing()
-	if to.goesOn(&g) {
-		if err := r.apply(&g); err != nil {
-			return err
-		}
-		if err := r.commit(); err != nil {
-			return err
-		}
-		to = to.after(&g)
-	}
-	to.stream = stream
-	r.reach(to)
-	return nil
 }
 
 // apply appends what of a group the log has not, and holds the chain against
@@ -274,14 +222,14 @@ func (r *replica) append(e *store.Entry, index uint64) error {
 		} else if ok {
 			return nil
 		}
-		if err := r.commit(); err != nil {
+		if err := r.write(); err != nil {
 			return err
 		}
 	}
 }
 
-// commit writes what was gathered. A full disk holds it up until there is room.
-func (r *replica) commit() error {
+// write writes what was gathered. A full disk holds it up until there is room.
+func (r *replica) write() error {
 	for range 2 { // the group that was offered, and the one behind it
 		r.log.Offer()
 		if _, err := r.log.Commit(); err != nil {
@@ -326,7 +274,7 @@ func (r *replica) setAside() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closeReader()
-	r.tail, r.damage, r.bounds = tail{}, nil, [bounds]bound{}
+	r.end, r.tail, r.damage, r.bounds = tail{}, tail{}, nil, [bounds]bound{}
 	if err := os.Remove(r.dir + placeSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("setting a damaged replica aside: %w", err)
 	}

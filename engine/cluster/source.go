@@ -59,6 +59,7 @@ type attempt struct {
 
 const (
 	sendersMax   = 16                     // batches of a partition under way
+	eagerMax     = 2                      // and how many of them before one waits until it is full
 	resendAfter  = 4 * time.Second        // without an answer
 	resendPause  = 50 * time.Millisecond  // after a refusal
 	pollShortest = 50 * time.Microsecond  // between looks at a log that is written
@@ -137,7 +138,9 @@ func (s *source) deal() (moved bool, err error) {
 		s.put(e)
 	}
 	for p := range s.parts {
-		s.flush(p)
+		if len(s.parts[p].flights) < eagerMax { // with more under way, a batch may as well grow
+			s.flush(p)
+		}
 	}
 	return moved, nil
 }

@@ -26,13 +26,13 @@ func (r *replica) enter(s State) {
 
 // reach notes that the log has the stream up to t, and tells who waits for it.
 func (r *replica) reach(t tail) {
-	if time.Since(r.noted) > replicaSync {
-		r.note(t)
+	if r.log.Durable() >= r.noting.index && time.Since(r.noted) > noteEvery {
+		r.note(r.noting)
+		r.noting = t
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tail = t
-	r.bounds[t.index%bounds] = bound{t.index, t.chain}
 	kept := r.waiting[:0]
 	for _, w := range r.waiting {
 		if w.stream <= t.stream {
@@ -42,6 +42,13 @@ func (r *replica) reach(t tail) {
 		}
 	}
 	r.waiting = kept
+}
+
+// pass notes the chain behind a group.
+func (r *replica) pass(t tail) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bounds[t.index%bounds] = bound{t.index, t.chain}
 }
 
 // await returns once the log has the stream up to a message.

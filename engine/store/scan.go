@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	readAhead = 256 << 10 // least that a scanner asks of the disk
+	readAhead = 256 << 10 // what a scanner asks of the disk once it goes through a file
+	readFirst = 16 << 10  // and what after a refresh: who follows a log asks often, for little
 	blankStep = 512       // zeros in a row that are worth skipping
 	groupMax  = groupBytesMax + MaxRecord + trailerSize
 )
@@ -24,6 +25,7 @@ type scanner struct {
 	salt  uint32
 	trust bool // takes checksums as right: only the tests of the tests set it
 
+	ahead int    // how much to read at least
 	buf   []byte // the file from base on
 	base  int64
 	floor int64 // nothing before it will be asked for again
@@ -55,7 +57,7 @@ func newScanner(f file, salt uint32) (*scanner, error) {
 
 // refresh forgets what was read: the file may have been written since.
 func (s *scanner) refresh() (err error) {
-	s.buf = s.buf[:0]
+	s.buf, s.ahead = s.buf[:0], readFirst
 	s.size, err = s.f.Size()
 	return err
 }
@@ -72,7 +74,8 @@ func (s *scanner) window(at int64, n int) ([]byte, error) {
 		s.base += drop
 	}
 	had := len(s.buf)
-	want := int(max(min(at+int64(max(n, readAhead)), s.size)-s.base, int64(had)))
+	want := int(max(min(at+int64(max(n, s.ahead)), s.size)-s.base, int64(had)))
+	s.ahead = min(2*s.ahead, readAhead)
 	s.buf = slices.Grow(s.buf, want-had)[:want]
 	got, err := s.f.ReadAt(s.buf[had:], s.base+int64(had))
 	s.buf = s.buf[:had+got]

@@ -59,7 +59,7 @@ func (l *Log) extend(f file) error {
 	if err == nil {
 		err = f.Allocate(l.cfg.SegmentBytes)
 	}
-	if err != nil || l.cfg.Mode == OS {
+	if err != nil || l.cfg.Mode != Group {
 		return err
 	}
 	for at := from; at < l.cfg.SegmentBytes && len(l.wanted) == 0; at += zeroPiece {
