@@ -64,6 +64,9 @@ func newTrio(t *testing.T) *trio {
 // agree waits until the nodes given hold so many records, and the same.
 func (c *trio) agree(records int, nodes ...*Node) {
 	c.t.Helper()
+	for _, n := range nodes {
+		<-n.Joined() // before that it has no replicas
+	}
 	eventually(c.t, fmt.Sprintf("replicas hold %d records", records), func() bool {
 		for _, n := range nodes {
 			var has uint64
