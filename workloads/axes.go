@@ -17,12 +17,13 @@ type axis struct {
 }
 
 var axes = []axis{
-	{key: "mode"}, {key: "op"}, {key: "set"}, {key: "frame"}, {key: "plan"}, {key: "load"}, {key: "shape"}, {key: "lane"}, {key: "place"},
+	{key: "mode"}, {key: "op"}, {key: "set"}, {key: "frame"}, {key: "plan"}, {key: "load"}, {key: "shape"}, {key: "lane"}, {key: "place"}, {key: "level"},
 	{"batch", "items at a time", 1, 1024},
 	{"producers", "producers", 1, 4096},
 	{"payload", "bytes of payload", 8, 32 << 10},
 	{"rate", "events a second", 100, 100_000_000},
 	{"connections", "connections", 1, 64},
+	{"open", "events not yet answered", 1, 65536},
 }
 
 // Settings are the values that the run's parameters are restricted to, by key:

@@ -339,7 +339,11 @@ func (b *Bench) Placed() []record.Placed {
 // List writes the workloads with their cells.
 func List(w io.Writer, b *Bench, chosen []Workload) error {
 	for _, workload := range chosen {
-		if _, err := fmt.Fprintf(w, "%s: %s\n", workload.Name, workload.About); err != nil {
+		about := workload.About
+		if workload.Apart {
+			about += " (minutes: only with --run " + workload.Name + ")"
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s\n", workload.Name, about); err != nil {
 			return err
 		}
 		for _, c := range workload.Cells(b) {

@@ -22,24 +22,26 @@ type Workload struct {
 	Name  string
 	About string
 	Cells func(b *Bench) []Cell
+	Apart bool // only where it is asked for: it takes minutes, and other processes
 }
 
 // All are the workloads, in the order in which they run.
 var All = []Workload{
-	{"spsc", "handles through the single-producer ring", spsc},
-	{"mpsc", "handles through the many-producer ring", mpsc},
-	{"pool", "slots out of a pool and back", pool},
-	{"dedup", "ids looked up and inserted, by working set", dedup},
-	{"parse", "frames decoded", parse},
-	{"dispatch", "handles routed to their lanes", dispatchCells},
-	{"bus", "handles through the lanes between the stages", busCells},
-	{"process", "events through each lane's processor", processCells},
-	{"control", "the pressure judged", controlCells},
-	{"append", "events appended to the log", appendCells},
-	{"log", "events made durable, by producers in closed loop", durable},
-	{"pipeline", "the whole engine, driven in process", pipeline},
-	{"tcp", "the whole engine, driven over loopback by another process", tcp},
-	{"udp", "the same by datagrams", udp},
+	{Name: "spsc", About: "handles through the single-producer ring", Cells: spsc},
+	{Name: "mpsc", About: "handles through the many-producer ring", Cells: mpsc},
+	{Name: "pool", About: "slots out of a pool and back", Cells: pool},
+	{Name: "dedup", About: "ids looked up and inserted, by working set", Cells: dedup},
+	{Name: "parse", About: "frames decoded", Cells: parse},
+	{Name: "dispatch", About: "handles routed to their lanes", Cells: dispatchCells},
+	{Name: "bus", About: "handles through the lanes between the stages", Cells: busCells},
+	{Name: "process", About: "events through each lane's processor", Cells: processCells},
+	{Name: "control", About: "the pressure judged", Cells: controlCells},
+	{Name: "append", About: "events appended to the log", Cells: appendCells},
+	{Name: "log", About: "events made durable, by producers in closed loop", Cells: durable},
+	{Name: "pipeline", About: "the whole engine, driven in process", Cells: pipeline},
+	{Name: "tcp", About: "the whole engine, driven over loopback by another process", Cells: tcp},
+	{Name: "udp", About: "the same by datagrams", Cells: udp},
+	{Name: "replicated", About: "a cluster of three processes on loopback, and one of them killed", Cells: replicated, Apart: true},
 }
 
 // Select is the cells whose name matches, as they stand in bench.txt
@@ -60,6 +62,11 @@ func Select(b *Bench, name *regexp.Regexp) (chosen []Workload, err error) {
 		}
 	}
 	return chosen, b.Set.known(all)
+}
+
+// Usual is those that run without being asked for.
+func Usual(all []Workload) []Workload {
+	return slices.DeleteFunc(slices.Clone(all), func(w Workload) bool { return w.Apart })
 }
 
 // Cell is one set of parameters of a workload.

@@ -147,6 +147,9 @@ func bench(c *cobra.Command, f benchFlags) error {
 		return err
 	}
 	chosen, err := workloads.Select(b, name)
+	if f.run == everything && !f.list {
+		chosen = workloads.Usual(chosen)
+	}
 	switch {
 	case err != nil:
 		return usage("--set %v", err)

@@ -8,13 +8,11 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
-	"eventstreamcore/engine/metrics"
 	"eventstreamcore/probes/topology"
 	"eventstreamcore/reports"
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
+	"eventstreamcore/workloads"
 	"eventstreamcore/workloads/drive"
 )
 
@@ -87,28 +85,8 @@ func accountOf(r drive.Report) []record.Value {
 // spanOf is a row of one distribution.
 func spanOf(base record.Row, name string, q *drive.Quantiles, invalid string) record.Row {
 	base.Params = append(base.Params[:len(base.Params):len(base.Params)], record.Param{Key: "span", Value: name})
-	d := judge.NewDistribution(name, asHdr(q.Of))
+	d := judge.NewDistribution(name, workloads.AsHDR(q.Of))
 	base.Distributions = []record.Distribution{d}
 	base.Trials = []record.Trial{{N: d.Count, Invalid: invalid, Encoded: d.Encoded, Values: reports.PercentileValues(d)}}
 	return base
-}
-
-// hdrDigits are more than the engine's own buckets resolve, 1.6 %.
-const hdrDigits = 3
-
-// asHdr is a snapshot as an HdrHistogram: each bucket at its upper bound, as
-// Quantile has it.
-func asHdr(s *metrics.Snapshot) *hdrhistogram.Histogram {
-	_, most := metrics.Bounds(metrics.Buckets - 1)
-	hist := hdrhistogram.New(1, most, hdrDigits)
-	for i, n := range s.Counts {
-		if n == 0 {
-			continue
-		}
-		_, high := metrics.Bounds(i)
-		if err := hist.RecordValues(max(min(high, s.Max), 1), int64(n)); err != nil {
-			panic(fmt.Sprintf("esc: %v", err)) // cannot be: it is within the range
-		}
-	}
-	return hist
 }

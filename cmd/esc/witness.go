@@ -124,11 +124,14 @@ type sought struct {
 	twice int
 }
 
-// oneWayMost is the longest time that is told apart.
-const oneWayMost = int64(time.Hour)
+// oneWayMost is the longest time that is told apart, and oneWayDigits how well.
+const (
+	oneWayMost   = int64(time.Hour)
+	oneWayDigits = 3
+)
 
 func newLookup(s *senders, all *record.Run) *lookup {
-	l := &lookup{byProducer: map[uint64]*sought{}, latency: hdrhistogram.New(1, oneWayMost, hdrDigits)}
+	l := &lookup{byProducer: map[uint64]*sought{}, latency: hdrhistogram.New(1, oneWayMost, oneWayDigits)}
 	for _, a := range s.all {
 		spec, err := a.order.Spec()
 		if err != nil {
