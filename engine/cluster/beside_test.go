@@ -224,11 +224,14 @@ func ours(t *testing.T, n *Node, w *writer, rate float64) (l lap) {
 	return l
 }
 
-// besideLeast is the share of bare JetStream's rate under which something has
-// broken. The aim is 0.7, and 1.3 times its p99: on two CPUs and one disk, which
-// three nodes share with the log's own sync and three replica logs, 0.4 to 0.7 and
-// 1.3 to 5 were reached (docs/scale.md).
-const besideLeast = 0.25
+// The share of bare JetStream's rate under which something has broken, and how
+// many times its p99 at half our rate, of the best of the rounds. The aims are 0.7
+// and 1.3: on two CPUs and one disk, which three nodes share with the log's own
+// sync and three replica logs, medians of 0.56 and 1.6 to 3.1 were reached.
+const (
+	besideLeast = 0.4
+	besideMost  = 5
+)
 
 // TestProofBesideBareJetStream holds replicated events against the same bytes
 // published by themselves: as fast as it goes, and at half of what ours reached.
@@ -237,15 +240,28 @@ func TestProofBesideBareJetStream(t *testing.T) {
 		t.Skip("a timed check of half a minute: set ESC_PROOFS=1")
 	}
 	n, w := apart(t)
-	eventually(t, "there is a stream to publish to", func() bool {
-		ctx, cancel := context.WithTimeout(context.Background(), callWait)
-		defer cancel()
-		_, err := n.js.CreateStream(ctx, jetstream.StreamConfig{Name: "BARE", Subjects: []string{"bare"}, Replicas: 3, Storage: jetstream.FileStorage})
-		return err == nil
-	})
-	if _, err := n.conn.Request("$JS.API.STREAM.LEADER.STEPDOWN.BARE", fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, n.cfg.Name), patience); err != nil {
-		t.Fatal(err) // it is led here, as ours is
+	beside(t, n, w)
+}
+
+// TestProofOneNodeBesideBareJetStream is the same for a node alone, where each
+// stream has one replica: a point for the model of docs/scale.md.
+func TestProofOneNodeBesideBareJetStream(t *testing.T) {
+	if os.Getenv("ESC_PROOFS") == "" {
+		t.Skip("a timed check of half a minute: set ESC_PROOFS=1")
 	}
+	dir := t.TempDir()
+	w := newWriter(t, filepath.Join(dir, "events"))
+	cfg := Default("n1", dir)
+	cfg.Source, cfg.Logger, cfg.Partitions = w.source(filepath.Join(dir, "events")), quiet(t), 1
+	n := started(t, cfg)
+	<-n.Joined()
+	beside(t, n, w)
+}
+
+// beside runs the two sides in turns, and holds one against the other.
+func beside(t *testing.T, n *Node, w *writer) {
+	t.Helper()
+	ledHere(t, n)
 	w.put(1, event.High, "bench/rt", nil)
 	w.commit()
 	eventually(t, "the first is replicated", func() bool { return n.Replicated() == w.log.Durable() })
@@ -259,8 +275,29 @@ func TestProofBesideBareJetStream(t *testing.T) {
 		t.Logf("closed: bare %.0f events/s p99 %.1f ms, ours %.0f p99 %.1f; open at half: bare p50 %.1f p99 %.1f ms, ours p50 %.1f p99 %.1f (%.0f of %.0f events/s)",
 			b.rate, b.quantile(.99), o.rate, o.quantile(.99), bh.quantile(.5), bh.quantile(.99), oh.quantile(.5), oh.quantile(.99), oh.rate, half)
 	}
-	t.Logf("of bare JetStream's rate %.2f, of its p99 at half the rate %.2f (best of %d; the aim is 0.70 and 1.30)", slices.Max(rates), slices.Min(tails), besideRounds)
-	if slices.Max(rates) < besideLeast {
-		t.Errorf("%.2f of bare JetStream's rate, never under %.2f", slices.Max(rates), besideLeast)
+	slices.Sort(rates)
+	slices.Sort(tails)
+	best, least, median := rates[besideRounds-1], tails[0], besideRounds/2
+	t.Logf("of bare JetStream's rate %.2f, best %.2f; of its p99 at half of ours %.2f, best %.2f (medians of %d; the aim is 0.70 and 1.30)",
+		rates[median], best, tails[median], least, besideRounds)
+	if best < besideLeast || least > besideMost {
+		t.Errorf("%.2f of bare JetStream's rate and %.2f times its p99: never under %.2f and over %d", best, least, besideLeast, besideMost)
+	}
+}
+
+// ledHere makes the stream of the bare side, led on this node as ours is.
+func ledHere(t *testing.T, n *Node) {
+	t.Helper()
+	eventually(t, "there is a stream to publish to", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), callWait)
+		defer cancel()
+		_, err := n.js.CreateStream(ctx, jetstream.StreamConfig{Name: "BARE", Subjects: []string{"bare"}, Replicas: n.cfg.replicas(), Storage: jetstream.FileStorage})
+		return err == nil
+	})
+	if n.cfg.replicas() == 1 {
+		return
+	}
+	if _, err := n.conn.Request("$JS.API.STREAM.LEADER.STEPDOWN.BARE", fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, n.cfg.Name), patience); err != nil {
+		t.Fatal(err)
 	}
 }
