@@ -37,6 +37,8 @@ type sim struct {
 	workers    []duty.Worker
 	weights    []int // of their turns
 	disk, dead *simLog
+	asking     asking
+	tallied    tallied
 
 	slotsFree int             // before anything was published
 	sent      []uint64        // by publisher
@@ -46,10 +48,12 @@ type sim struct {
 	fault     string     // the first thing found wrong
 }
 
-// simLog is a log on a disk that has room for so many records.
+// simLog is a log on a disk that has room for so many records, and that syncs
+// when it likes.
 type simLog struct {
-	room int
-	took func(*event.Header)
+	room          int
+	last, durable uint64 // sequences
+	took          func(*event.Header)
 }
 
 func (l *simLog) Append(h *event.Header) (uint64, bool) {
@@ -57,14 +61,15 @@ func (l *simLog) Append(h *event.Header) (uint64, bool) {
 		return 0, false
 	}
 	l.room--
+	l.last++
 	l.took(h)
-	return 1, true
+	return l.last, true
 }
 
 func (l *simLog) Offer() bool           { return false }
 func (l *simLog) Commit() (int, error)  { return 0, nil }
 func (l *simLog) Written() uint64       { return 0 }
-func (l *simLog) Durable() uint64       { return 0 }
+func (l *simLog) Durable() uint64       { return l.durable }
 func (l *simLog) Err() error            { return nil }
 func (l *simLog) Gathered() uint64      { return 0 }
 func (l *simLog) Counts() store.Counts  { return store.Counts{} }
@@ -100,7 +105,8 @@ func newSim(seed uint64, plant func(*sim)) (*sim, error) {
 		cfg.Plan.Helpers, cfg.Plan.Sublanes = make([]Thread, 1+seed%2), 4
 		cfg.Lanes = bus.Depths{64, 256, 256}
 	}
-	cfg.Windows = process.Windows{Span: 100 * time.Millisecond, Topics: 4, Fold: seed%2 == 0}
+	cfg.Windows = simWindows(seed)
+	cfg.Replicated = new(process.Watermark)
 	cfg.Handlers = []process.Handler{{Pattern: "#", Handle: s.handle}}
 	s.Engine = unassembled(cfg)
 	s.disk, s.dead = &simLog{took: s.stored}, &simLog{took: s.buried}
@@ -109,6 +115,7 @@ func newSim(seed uint64, plant func(*sim)) (*sim, error) {
 		return nil, err
 	}
 	s.controller.first = s.now
+	s.beginAsking()
 	for range cfg.Publishers {
 		s.publishers = append([]*ingest.Publisher{<-s.Engine.publishers}, s.publishers...)
 	}
@@ -152,6 +159,7 @@ func (s *sim) run(turns int) string {
 	s.windows.Finish()
 	for round := 0; round < 3000 && !(s.resulted() && s.windows.Finished()); round++ {
 		s.disk.room, s.dead.room = 1000, 1000
+		s.sync(true)
 		s.now += 5_000_000
 		for _, w := range s.workers {
 			s.step(w)
@@ -161,9 +169,13 @@ func (s *sim) run(turns int) string {
 		s.now += cpu.Ticks(control.Every)
 		s.step(s.controller)
 	}
+	s.sync(true)
+	s.step(s.storer)
 	if s.conserved(); s.fault == "" && s.Stats().InFlight() != 0 {
 		s.complain("%d events never came out", s.Stats().InFlight())
 	}
+	s.allAnswered()
+	s.allTallied()
 	if s.watched.state != control.Healthy {
 		s.complain("%v with nothing to do", s.watched.state)
 	}
@@ -185,6 +197,7 @@ func (s *sim) turn() {
 		s.now += cpu.Ticks(s.random.IntN(30_000_000))
 	case 3:
 		s.disk.room, s.dead.room = s.random.IntN(200), s.random.IntN(100)
+		s.sync(s.random.IntN(2) == 0)
 	case 4:
 		if s.plant != nil && s.random.IntN(10) == 0 {
 			s.plant(s)
@@ -209,8 +222,12 @@ func (s *sim) publish(who, n int) {
 			id -= uint64(s.random.IntN(int(min(s.sent[who], 20))))
 			s.unruly[id] = true
 		}
-		priority := event.Priority(s.random.IntN(event.Priorities))
-		p.PublishBatch([]ingest.Event{{Topic: simTopics[s.random.IntN(len(simTopics))], ID: id, Priority: priority}})
+		e := ingest.Event{Topic: simTopics[s.random.IntN(len(simTopics))], ID: id, Priority: event.Priority(s.random.IntN(event.Priorities)), Payload: s.timed()}
+		if who < len(s.publishers)-1 || s.random.IntN(2) == 0 {
+			p.PublishBatch([]ingest.Event{e})
+		} else {
+			s.ask(&e)
+		}
 	}
 }
 
@@ -234,6 +251,7 @@ func (s *sim) step(w duty.Worker) {
 	s.watched.inStep = 0
 	due := w == duty.Worker(s.controller) && s.now >= s.controller.due
 	w.Step(s.now)
+	s.hear()
 	if due {
 		s.judge()
 	}
@@ -245,6 +263,8 @@ func (s *sim) stored(h *event.Header) {
 	if w.last == nil {
 		w.last, w.once = map[string]uint64{}, map[uint64]bool{}
 	}
+	s.asking.note(h, s.disk.last)
+	s.tally(h)
 	lane := h.Priority.Lane()
 	if int(lane)+1 < w.inStep {
 		s.complain("%v event stored after one of the %v lane in one step", h.Priority, event.Lane(w.inStep-1))
@@ -269,6 +289,7 @@ func (s *sim) stored(h *event.Header) {
 // buried judges who is given up on: nobody gives an order against CRITICAL, and
 // a sender that can be held loses nothing to a full lane.
 func (s *sim) buried(h *event.Header) {
+	s.tally(h)
 	reason := wire.Reason(h.Reason)
 	ordered := reason == wire.ReasonBackpressure || reason == wire.ReasonEmergency
 	if h.Priority == event.Critical && ordered {
@@ -352,7 +373,8 @@ func simulate(t *testing.T, seed uint64, plant func(*sim)) (fault string, reache
 }
 
 // TestSimulation holds the whole engine to its promises, over a thousand seeds:
-// conservation, order, CRITICAL's precedence and the table of states.
+// conservation, order, CRITICAL's precedence, the table of states, answers that
+// are true and come once, and windows that have each event once.
 func TestSimulation(t *testing.T) {
 	first, seeds := uint64(1), uint64(1000)
 	if testing.Short() {
@@ -408,6 +430,22 @@ func TestSimulationFindsPlantedBugs(t *testing.T) {
 			s.Plane.Override(control.Healthy, time.Time{})
 			s.Plane.Resume()
 		}, "after "},
+		"replicated is said too soon": {func(s *sim) { s.cfg.Replicated.Advance(s.disk.last + 5) }, "answered replicated"},
+		"durable is said too soon":    {func(s *sim) { s.disk.durable += 5 }, "answered durable"},
+		"a question is forgotten": {func(s *sim) {
+			n := s.batch(0).PopBatch(refs)
+			for _, r := range refs[:n] {
+				s.slots.At(r).Answer = 0
+			}
+			s.batch(0).Hand(refs[:n])
+		}, "never answered"},
+		"an answer is given twice": {func(s *sim) {
+			for q := range s.asking.answered {
+				s.askers.Tell(0, q, wire.Stored, wire.ReasonNone)
+				break
+			}
+		}, "answered twice"},
+		"an event is missing in its window": {func(s *sim) { s.spoil(refs) }, "in results"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := uint64(1); seed <= 200; seed++ {
