@@ -49,13 +49,13 @@ func comparisonExhibits(runs []Loaded) []exhibit {
 }
 
 func changesPart(old, new Loaded) part {
-	p := part{ID: "changes", Title: "What changed", Lead: fmt.Sprintf("%s (new) over %s (old). A change counts when the Mann-Whitney test is significant after Holm's adjustment for all rows together: "+
-		"the chance of any false alarm on this page is 5 %%. The interval of the ratio is resampled by run.", new.Name, old.Name)}
+	p := part{ID: "changes", Title: "What changed", Lead: fmt.Sprintf("%s (new) over %s (old).", new.Name, old.Name)}
 	c, err := Compare(old, new)
 	if err != nil {
 		p.Blocks = append(p.Blocks, block{Lines: []string{"Not compared: " + err.Error()}})
 		return p
 	}
+	p.Lead += " " + howTested(c)
 	p.Blocks = append(p.Blocks, block{Lines: comparisonRemarks(c)}, block{Table: changesTable(c)})
 	p.show(forestExhibit(c))
 	p.fold("The trials of what changed", changedExhibits(c, old, new))
@@ -70,6 +70,20 @@ func changesPart(old, new Loaded) part {
 	return p
 }
 
+// howTested says what the p-values, ratios and intervals of a comparison are.
+func howTested(c record.Comparison) string {
+	pairs := 0
+	for _, x := range c.Changes {
+		pairs = max(pairs, x.Pairs)
+	}
+	test, ratio := "the Mann-Whitney test", "of medians, new over old, with 95 % intervals resampled by run"
+	if pairs > 0 {
+		test = fmt.Sprintf("Wilcoxon's signed ranks over %s of processes that took turns", plural(pairs, "pair"))
+		ratio = "what the new took over the old within a pair, by Hodges and Lehmann, with 95 % intervals"
+	}
+	return fmt.Sprintf("p is of %s, adjusted by Holm for %s together; a change counts at %v. Ratios are %s.", test, plural(len(c.Changes), "row"), c.Alpha, ratio)
+}
+
 // comparisonRemarks are what must be known of a comparison beside its rows.
 func comparisonRemarks(c record.Comparison) []string {
 	count := map[string]int{}
@@ -77,6 +91,9 @@ func comparisonRemarks(c record.Comparison) []string {
 		count[x.Direction]++
 	}
 	lines := []string{fmt.Sprintf("%d better, %d worse, %d without a significant change", count[record.Better], count[record.Worse], count[record.Same])}
+	if n := count[record.Inconclusive]; n > 0 {
+		lines[0] += fmt.Sprintf(", %d significant but %s", n, record.Inconclusive)
+	}
 	for _, a := range c.Across {
 		lines = append(lines, "The hardware differs, so that only multiples of floors were compared: "+a)
 	}
@@ -101,7 +118,7 @@ func few(names []string) string {
 // byWeight is the changes of c with those for the worse first, then those for
 // the better, each by how much.
 func byWeight(c record.Comparison) []record.Change {
-	order := map[string]int{record.Worse: 0, record.Better: 1, record.Same: 2}
+	order := map[string]int{record.Worse: 0, record.Better: 1, record.Inconclusive: 2, record.Same: 3}
 	return slices.SortedStableFunc(slices.Values(c.Changes), func(a, b record.Change) int {
 		return cmp.Or(cmp.Compare(order[a.Direction], order[b.Direction]), cmp.Compare(weight(b), weight(a)))
 	})
@@ -132,12 +149,12 @@ func pValue(p float64) string {
 const forestMax = 40 // rows: the ones that changed most
 
 func forestExhibit(c record.Comparison) exhibit {
-	return exhibit{name: "changes", reading: "Ratios of medians, new over old, with their 95 % intervals. For times the left is better, for rates the right.",
+	return exhibit{name: "changes", reading: "Ratios, new over old, with their 95 % intervals. For times the left is better, for rates the right.",
 		draw: func() (*chart.Figure, error) { return forestPlot(c) }}
 }
 
 func forestPlot(c record.Comparison) (*chart.Figure, error) {
-	outcomes := map[string]chart.Outcome{record.Better: chart.Good, record.Worse: chart.Poor, record.Same: chart.Unsure}
+	outcomes := map[string]chart.Outcome{record.Better: chart.Good, record.Worse: chart.Poor, record.Same: chart.Unsure, record.Inconclusive: chart.Unsure}
 	var ratios []chart.Ratio
 	for _, x := range byWeight(c) {
 		if len(ratios) == forestMax {

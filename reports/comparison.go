@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"fmt"
 	"io"
 	"unicode/utf8"
 
@@ -28,7 +27,7 @@ func ComparisonTable(w io.Writer, c record.Comparison, width int, color bool) er
 	}
 	p.columns(lines, "llrrrrrl")
 	p.line("")
-	p.wrap("", fmt.Sprintf("p is of the Mann-Whitney test, adjusted by Holm for %d rows; a change counts at %v. Ratios are of medians, new over old, with 95 %% intervals resampled by run.", len(c.Changes), c.Alpha))
+	p.wrap("", howTested(c))
 	_, err := io.WriteString(w, p.String())
 	return err
 }

@@ -72,6 +72,7 @@ func markdownChanges(b *strings.Builder, c record.Comparison) {
 	for _, line := range comparisonRemarks(c) {
 		fmt.Fprintf(b, "- %s\n", md(line))
 	}
+	fmt.Fprintf(b, "- %s\n", md(howTested(c)))
 	b.WriteString("\n| row | unit | change | old | new | ratio | 95 % interval | p, adjusted |\n|---|---|---|--:|--:|--:|--:|--:|\n")
 	same := 0
 	for _, x := range byWeight(c) {

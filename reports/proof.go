@@ -13,7 +13,7 @@ import (
 func ProofTable(w io.Writer, proof record.Proof, width int, color bool) error {
 	p := &printer{width: max(width, WidthMin), color: color}
 	p.wrap("host     ", fmt.Sprintf("%s: %s, CPUs %d, %s", proof.Host.Name, oneSpaced(proof.Host.CPU), len(proof.Host.Allowed), proof.Fitness.Verdict))
-	p.wrap("gate     ", fmt.Sprintf("%s; %d runs a side, %d trials for each figure, drawn from %d blocks, seed %d", strings.Join(proof.Rules, ", "), proof.Runs, proof.Trials, proof.Blocks, proof.Seed))
+	p.wrap("gate     ", fmt.Sprintf("%s; %d pairs of processes, %d trials for each figure, drawn from %d blocks, seed %d", strings.Join(proof.Rules, ", "), proof.Pairs, proof.Trials, proof.Blocks, proof.Seed))
 	p.wrap("alarms   ", fmt.Sprintf("%s with nothing changed", rate(proof.FalseAlarms)))
 	for i, power := range proof.Power {
 		head := "         "
@@ -25,7 +25,7 @@ func ProofTable(w io.Writer, proof record.Proof, width int, color bool) error {
 	p.line("")
 	p.columns(proofLines(proof), "lrr"+strings.Repeat("r", len(proof.Power)))
 	p.line("")
-	p.wrap("", "noise: by how much the row's median moves when nothing has changed, in 95 of 100. Under a slowdown: how often it was found, and what it measured. Rates have exact 95 % intervals; trials share the runs they are drawn from.")
+	p.wrap("", "noise: by how much the row moves when nothing has changed, in 95 of 100. Under a slowdown: how often it was found, and what it measured. Rates have exact 95 % intervals; trials share the pairs they are drawn from.")
 	verdict := record.Pass
 	if len(proof.Missed) > 0 {
 		verdict = record.Fail

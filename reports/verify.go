@@ -45,7 +45,7 @@ func Verify(dir string) ([]string, error) {
 }
 
 // later is the files that may be added to a folder when it is done.
-var later = []string{manifestFile, "report.html", "comparison.html"}
+var later = []string{manifestFile, "report.html", "comparison.html", "comparison.json", "comparison.md"}
 
 // checksums holds the files against the manifest, both ways.
 func checksums(dir string) ([]string, error) {

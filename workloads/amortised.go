@@ -20,12 +20,15 @@ type loop func(n int) (succeeded int)
 func amortised(b *Bench, items int, run loop, more func(ns float64) []record.Value) Trial {
 	n := 0
 	return Trial{
-		Close: nothing,
+		Close: nothing, Still: true,
 		Run: func() (out Outcome, err error) {
 			err = b.pinned(b.Hot, func() {
 				if n == 0 {
 					run = b.slowed(run)
 					n = b.scale(run)
+				}
+				if b.inTurns {
+					run(max(n/warmShare, 1))
 				}
 				out = b.timeLoop("hot", n, items, run)
 			})
@@ -39,6 +42,11 @@ func amortised(b *Bench, items int, run loop, more func(ns float64) []record.Val
 		},
 	}
 }
+
+// warmShare is which part of a trial's operations come before it where others had
+// the CPU since the last: they bring back the caches and the branch predictor, and
+// outlast what a thread that was just woken takes to find its pace.
+const warmShare = 8
 
 // scale finds how many operations take about the time of a trial.
 func (b *Bench) scale(run loop) int {
@@ -55,7 +63,7 @@ func (b *Bench) scale(run loop) int {
 // timeLoop times n operations on the calling thread, and counts what its
 // counters count meanwhile.
 func (b *Bench) timeLoop(role string, n, items int, run loop) Outcome {
-	empty, succeeded := b.emptyLoop(n), 0
+	empty, succeeded := b.emptyLoop(n+b.extra(n)), 0
 	slices := b.newSlices(n)
 	var took cpu.Ticks
 	b.counted(role, func() {

@@ -48,6 +48,7 @@ type Bench struct {
 	// gate that is to find it; 0 in every other run.
 	Slowdown float64
 
+	inTurns       bool  // with other processes, on the same CPUs
 	others        []int // CPUs of the plan's threads
 	housekeeping  []int // CPUs that the plan keeps for what does not spin
 	node          int   // whose memory events take, or -1

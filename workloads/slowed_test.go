@@ -11,22 +11,25 @@ import (
 	"eventstreamcore/reports/record"
 )
 
-// A loop that is slowed does the same operations, however they are cut up.
-func TestSlowedDoesTheSame(t *testing.T) {
-	b := small(t)
-	b.Slowdown = 0.1
-	done := 0
+// A loop that is slowed says that it did what was asked, and does its share besides.
+func TestSlowed(t *testing.T) {
+	b, done := &Bench{Slowdown: 0.1}, 0
 	slowed := b.slowed(func(n int) int {
-		for i := range n {
-			done += i & 1 // something that takes time
-		}
 		done += n
 		return n
 	})
 	for _, n := range []int{1, 100, 100_003} {
-		if got := slowed(n); got != n {
-			t.Errorf("%d of %d operations", got, n)
+		done = 0
+		if got := slowed(n); got != n || done < n+n/10 || done > n+n/10+1 {
+			t.Errorf("%d of %d operations counted, %d done", got, n, done)
 		}
+	}
+	done = 0
+	for range 100 {
+		slowed(3)
+	}
+	if done < 329 || done > 330 {
+		t.Errorf("slowed by a tenth, 300 are %d", done)
 	}
 	b.Slowdown = 0
 	plain := func(n int) int { return n + 1 }

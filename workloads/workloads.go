@@ -95,6 +95,7 @@ type Cell struct {
 type Trial struct {
 	Run   func() (Outcome, error)
 	Close func() error
+	Still bool // nothing of it runs between two trials: it may stay open while others measure
 }
 
 // Outcome is what one trial came to.

@@ -33,14 +33,11 @@ type rival struct {
 	runs   [2][]record.Run
 }
 
-// processes is how many fresh processes of each side measure by default, and
-// processTrials of how many trials of a row each of them takes the median: many
-// short ones, most of which a host's gaps miss, rather than few long ones, none of
-// which they do. Together they last three times --time.
-const (
-	processes     = 10
-	processTrials = 15
-)
+// processTrials is how many trials of a row each process is asked for, where a trial
+// opens the cell anew: many short ones, most of which a host's gaps miss, rather
+// than few long ones, none of which they do. Together they last three times --time;
+// the many more of a cell that stays open half as long, for they warm up each.
+const processTrials = 15
 
 // newRival builds both sides below temp. args are those of every esc bench.
 func newRival(ctx context.Context, ref, temp string, f benchFlags, log io.Writer) (*rival, error) {
@@ -74,7 +71,20 @@ func newRival(ctx context.Context, ref, temp string, f benchFlags, log io.Writer
 	if err := source.build(ctx, source.top, r.turns.Contenders[newSide].Binary); err != nil {
 		return nil, fmt.Errorf("the checkout: %w", err)
 	}
+	for _, c := range r.turns.Contenders {
+		if !knowsTurns(ctx, c.Binary) {
+			fmt.Fprintf(log, "%s: this build takes no turns trial by trial, so that processes run one after the other, and less is found\n", c.Name)
+			r.turns.Apart = true
+		}
+	}
 	return r, nil
+}
+
+// knowsTurns says whether a build can measure trial by trial: those from before it
+// could refuse the flag.
+func knowsTurns(ctx context.Context, binary string) bool {
+	_, err := output(ctx, "", binary, "bench", "--"+inTurnsFlag, "--list")
+	return err == nil
 }
 
 // changesShown bounds the changed files that are named.
@@ -114,9 +124,11 @@ func (f benchFlags) turnArgs() []string {
 	return args
 }
 
-func (r *rival) keep(_, side int, run record.Run) error {
-	r.builds[side].Go = run.Build.Go
-	r.runs[side] = append(r.runs[side], run)
+func (r *rival) keep(_ int, runs []record.Run) error {
+	for side, run := range runs {
+		r.builds[side].Go = run.Build.Go
+		r.runs[side] = append(r.runs[side], run)
+	}
 	return nil
 }
 
@@ -151,17 +163,40 @@ func benchAgainst(c *cobra.Command, f benchFlags) error {
 	if err != nil && dirs[newSide] == "" {
 		return err
 	}
-	page := pagePath(dirs[:])
-	loaded, failed := reports.LoadAll(dirs[:])
-	if failed == nil {
-		failed = replace(page, func(w io.Writer) error { return reports.HTML(w, loaded) })
+	return errors.Join(err, showAgainst(c, dirs, progress))
+}
+
+// showAgainst writes what compares the two folders beside the new one's files, as a
+// page, JSON and markdown, and on stdout.
+func showAgainst(c *cobra.Command, dirs [2]string, progress io.Writer) error {
+	loaded, err := reports.LoadAll(dirs[:])
+	if err != nil {
+		return err
 	}
-	if failed != nil {
-		return fmt.Errorf("results are in %s and %s, without their page: %w", dirs[oldSide], dirs[newSide], failed)
+	result, err := compared(compareFlags{alpha: judge.Alpha}, dirs[oldSide], dirs[newSide])
+	if err != nil {
+		return err
+	}
+	page := pagePath(dirs[:])
+	files := map[string]func(io.Writer) error{page: func(w io.Writer) error { return reports.HTML(w, loaded) }}
+	for ending, format := range map[string]string{".json": "json", ".md": "markdown"} {
+		write, err := comparisonWriter(format)
+		if err != nil {
+			return err
+		}
+		files[strings.TrimSuffix(page, ".html")+ending] = func(w io.Writer) error { return write(w, result) }
+	}
+	for name, write := range files {
+		if err := replace(name, write); err != nil {
+			return fmt.Errorf("results are in %s and %s, without %s: %w", dirs[oldSide], dirs[newSide], filepath.Base(name), err)
+		}
 	}
 	fmt.Fprintf(progress, "results in %s and %s, compared in %s\n", dirs[oldSide], dirs[newSide], page)
-	failed = compare(c, compareFlags{format: "text", alpha: judge.Alpha}, dirs[oldSide], dirs[newSide])
-	return errors.Join(err, failed)
+	write, err := comparisonWriter("text")
+	if err != nil {
+		return err
+	}
+	return write(c.OutOrStdout(), result)
 }
 
 // measureAgainst builds, takes turns and writes both folders; after an interrupt

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -16,40 +15,8 @@ import (
 	"eventstreamcore/reports/judge"
 )
 
-// rivalProgram stands for esc: its bench leaves a run of one row around %s ns. A
-// file named slow in its working directory makes it wait.
-const rivalProgram = `package main
-
-import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"time"
-)
-
-func main() {
-	if _, err := os.Stat("slow"); err == nil {
-		time.Sleep(time.Minute)
-	}
-	out, trials := os.Args[3], ""
-	for i := range 3 {
-		if i > 0 {
-			trials += ","
-		}
-		trials += fmt.Sprintf("{\"n\":1,\"values\":[{\"unit\":\"ns/op\",\"value\":%%d.%%d}]}", %s, time.Now().UnixNano()%%1000)
-	}
-	dir := filepath.Join(out, "latest")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		panic(err)
-	}
-	text := "{\"schema\":1,\"build\":{\"go\":\"go\"},\"host\":{\"name\":\"h\",\"cpu\":\"c\"},\"fitness\":{\"verdict\":\"DEGRADED\"},\"rows\":[{\"workload\":\"spsc\",\"procs\":1,\"trials\":[" + trials + "]}]}"
-	if err := os.WriteFile(filepath.Join(dir, "run.json"), []byte(text), 0o644); err != nil {
-		panic(err)
-	}
-}
-`
-
-// rivals is a repository with the tags fast, broken and, checked out, slow.
+// rivals is a repository with the tags ancient, which knows no turns, fast, broken and,
+// checked out, slower.
 func rivals(t *testing.T) {
 	t.Helper()
 	for _, tool := range []string{"git", "go"} {
@@ -74,7 +41,7 @@ func rivals(t *testing.T) {
 	must(os.WriteFile("go.mod", []byte("module rival\n\ngo 1.26\n"), 0o644))
 	must(os.MkdirAll(filepath.Join("cmd", "esc"), 0o755))
 	for _, v := range []struct{ tag, text string }{
-		{"fast", fmt.Sprintf(rivalProgram, "100")}, {"broken", "package main\n\nfunc main() { nonsense() }\n"}, {"slower", fmt.Sprintf(rivalProgram, "150")},
+		{"ancient", standIn(100.001, false)}, {"fast", standIn(100, true)}, {"broken", "package main\n\nfunc main() { nonsense() }\n"}, {"slower", standIn(149.5, true)},
 	} {
 		must(os.WriteFile(filepath.Join("cmd", "esc", "main.go"), []byte(v.text), 0o644))
 		git("add", ".")
@@ -112,16 +79,35 @@ func TestAgainst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if old.Turns != fresh.Turns || !strings.Contains(fresh.Turns, "seed 7: ") || !judge.Interleaved(judge.SideOf("", old), judge.SideOf("", fresh)) {
+	if old.Turns != fresh.Turns || !strings.Contains(fresh.Turns, "trial by trial, seed 7") || !judge.Interleaved(judge.SideOf("", old), judge.SideOf("", fresh)) {
 		t.Errorf("turns %q and %q", old.Turns, fresh.Turns)
 	}
-	if n := len(fresh.Rows[0].Counted()); n != 6 || len(fresh.Rows[0].Trials) != 18 || fresh.Build.Commit == old.Build.Commit || len(old.Build.Commit) != 12 {
+	if n := len(fresh.Rows[0].Counted()); n != 6 || len(fresh.Rows[0].Trials) != 24 || fresh.Build.Commit == old.Build.Commit || len(old.Build.Commit) != 12 {
 		t.Errorf("%d processes, builds %+v and %+v", n, old.Build, fresh.Build)
+	}
+	if text, err := os.ReadFile(filepath.Join("results", "latest", "comparison.json")); err != nil || !strings.Contains(string(text), `"pairs": 6`) {
+		t.Errorf("comparison.json: %v %s", err, text)
+	}
+	if text, err := os.ReadFile(filepath.Join("results", "latest", "comparison.md")); err != nil || !strings.Contains(string(text), "6 pairs of processes") {
+		t.Errorf("comparison.md: %v %s", err, text)
 	}
 	for _, name := range []string{"against", "latest"} {
 		if out, code, _ := execute(newVerifyCommand(), filepath.Join("results", name)); code != 0 {
 			t.Errorf("verify %s: %s", name, out)
 		}
+	}
+	nothingLeft(t)
+}
+
+// A build from before there were turns is measured process by process, and that is said.
+func TestAgainstAnOlderBuild(t *testing.T) {
+	rivals(t)
+	out, code, err := execute(newBenchCommand(), "--against", "ancient", "--count", "6")
+	if code != 0 || !strings.Contains(out, "0 better, 1 worse") || !strings.Contains(out, "old: this build takes no turns") {
+		t.Fatalf("exit %d (%v): %s", code, err, out)
+	}
+	if run, err := reports.Load(filepath.Join("results", "latest")); err != nil || !strings.Contains(run.Turns, "process by process") {
+		t.Errorf("%q %v", run.Turns, err)
 	}
 	nothingLeft(t)
 }
@@ -177,7 +163,7 @@ func TestAgainstInterrupted(t *testing.T) {
 		if strings.HasPrefix(string(p), "[") {
 			turn++
 		}
-		if turn == 5 {
+		if turn == 3 {
 			if err := os.WriteFile("slow", nil, 0o644); err != nil {
 				return 0, err
 			}

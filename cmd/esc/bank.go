@@ -24,7 +24,8 @@ type bank struct {
 	runs   [][]record.Run // of each contender
 }
 
-// asIs is how many contenders run the build as it is.
+// asIs is how many contenders run the build as it is: the one that all others are
+// held against, and one that nothing was changed of.
 const asIs = 2
 
 func newBank(f selftestFlags, binary string, log io.Writer) *bank {
@@ -66,17 +67,17 @@ func (b *bank) fill(ctx context.Context) (err error) {
 	if err := bench.defaults(); err != nil {
 		return err
 	}
-	file := func(turn int) string { return filepath.Join(folder, fmt.Sprintf("turn-%04d.json", turn)) }
+	file := func(block int) string { return filepath.Join(folder, fmt.Sprintf("block-%04d.json", block)) }
 	t := turns{Contenders: contenders(b.binary), Blocks: b.blocks, Seed: b.seed, Out: folder, Log: b.log, Args: bench.turnArgs()}
-	t.Keep = func(turn, who int, run record.Run) error {
-		b.runs[who] = append(b.runs[who], run)
-		text, err := json.Marshal(run)
+	t.Keep = func(block int, runs []record.Run) error {
+		b.add(runs)
+		text, err := json.Marshal(runs)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(file(turn), text, 0o666)
+		return os.WriteFile(file(block), text, 0o666)
 	}
-	done, err := b.load(t.order(), file)
+	done, err := b.load(file)
 	if err != nil {
 		return err
 	}
@@ -86,8 +87,8 @@ func (b *bank) fill(ctx context.Context) (err error) {
 	switch {
 	case ctx.Err() != nil:
 		return exit(exitInterrupted, errors.New("interrupted"+b.goOn()))
-	case bounded.Err() != nil && b.blocksDone() < 2*judge.DrillRuns:
-		return exit(exitUnmeasured, fmt.Errorf("%d of %d blocks measured in %v%s", b.blocksDone(), b.blocks, b.limit, b.goOn()))
+	case bounded.Err() != nil && len(b.runs[0]) < 2*judge.DuetPairs:
+		return exit(exitUnmeasured, fmt.Errorf("%d of %d blocks measured in %v%s", len(b.runs[0]), b.blocks, b.limit, b.goOn()))
 	case bounded.Err() != nil:
 		return nil
 	}
@@ -102,36 +103,43 @@ func (b *bank) goOn() string {
 	return ": call again with --bank " + b.bank + " to go on"
 }
 
-// blocksDone is how many blocks are whole.
-func (b *bank) blocksDone() int {
-	least := len(b.runs[0])
-	for _, runs := range b.runs {
-		least = min(least, len(runs))
+// add takes what a block measured.
+func (b *bank) add(runs []record.Run) {
+	for who, run := range runs {
+		b.runs[who] = append(b.runs[who], run)
 	}
-	return least
 }
 
-// load takes the turns that were kept before, and returns how many they are.
-func (b *bank) load(order []int, file func(int) string) (turn int, err error) {
-	for ; turn < len(order); turn++ {
-		text, err := os.ReadFile(file(turn))
+// load takes the blocks that were kept before, and returns how many they are.
+func (b *bank) load(file func(int) string) (block int, err error) {
+	for ; block < b.blocks; block++ {
+		text, err := os.ReadFile(file(block))
 		if errors.Is(err, os.ErrNotExist) {
 			break
 		}
-		var run record.Run
+		var runs []record.Run
 		if err == nil {
-			err = json.Unmarshal(text, &run)
+			err = json.Unmarshal(text, &runs)
 		}
 		if err != nil {
-			return turn, exit(exitUnmeasured, fmt.Errorf("--bank: %s: %w", file(turn), err))
+			return block, exit(exitUnmeasured, fmt.Errorf("--bank: %s: %w", file(block), err))
 		}
-		who := order[turn]
-		if now := readBuild(); run.Build != now || !slices.Contains(run.Command, b.run) || slowed(run) != share(who) {
-			return turn, usage("--bank %s holds runs of another build, --run or --seed: remove it, or name another", b.bank)
+		if !b.fits(block, runs) {
+			return block, usage("--bank %s holds runs of another build, --run or --seed: remove it, or name another", b.bank)
 		}
-		b.runs[who] = append(b.runs[who], run)
+		b.add(runs)
 	}
-	return turn, nil
+	return block, nil
+}
+
+// fits says whether runs are what this bank would have measured as that block.
+func (b *bank) fits(block int, runs []record.Run) bool {
+	for who, run := range runs {
+		if run.Build != readBuild() || run.Seed != b.seed+uint64(block) || !slices.Contains(run.Command, b.run) || slowed(run) != share(who) {
+			return false
+		}
+	}
+	return len(runs) == len(b.runs)
 }
 
 // share is by how much a contender is slowed down.
@@ -168,23 +176,26 @@ func slowed(run record.Run) float64 {
 
 // prove tries the gate on the bank.
 func (b *bank) prove(rules judge.Gate) (record.Proof, error) {
-	blocks := b.blocksDone()
-	banks := make([]judge.Bank, len(b.runs))
+	var sides []judge.Side
 	var worst record.Run
 	for i, runs := range b.runs {
-		for _, run := range runs[:blocks] {
+		for _, run := range runs {
 			if slowed(run) != share(i) {
 				return record.Proof{}, fmt.Errorf("--run %q takes in cells that cannot be slowed down: choose amortised ones", b.run)
 			}
 		}
-		all, err := reports.Gather(runs[:blocks])
+		all, err := reports.Gather(runs)
 		if err != nil {
 			return record.Proof{}, err
 		}
-		banks[i], worst = judge.BankOf(all), all
+		sides, worst = append(sides, judge.SideOf("", all)), all
 	}
-	d := judge.Drill{Gate: rules, Runs: judge.DrillRuns, Trials: b.trials, Seed: b.seed}
-	proof, err := d.Prove([asIs]judge.Bank(banks[:asIs]), slowdowns, banks[asIs:])
-	proof.Blocks, proof.Seed, proof.Build, proof.Host, proof.Fitness = blocks, b.seed, worst.Build, worst.Host, worst.Fitness
+	var banks []judge.Bank
+	for _, side := range sides[1:] {
+		banks = append(banks, judge.BankOf(sides[0], side))
+	}
+	d := judge.Drill{Gate: rules, Pairs: judge.DuetPairs, Trials: b.trials, Seed: b.seed}
+	proof, err := d.Prove(banks[0], slowdowns, banks[1:])
+	proof.Blocks, proof.Seed, proof.Build, proof.Host, proof.Fitness = len(b.runs[0]), b.seed, worst.Build, worst.Host, worst.Fitness
 	return proof, err
 }

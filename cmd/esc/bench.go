@@ -17,13 +17,14 @@ import (
 	"eventstreamcore/probes"
 	"eventstreamcore/probes/topology"
 	"eventstreamcore/reports"
+	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads"
 )
 
 type benchFlags struct {
 	quick, strict, list, quiet, json bool
-	profile                          bool
+	profile, inTurns                 bool
 	run, out, scratch, against       string
 	count                            int
 	time                             time.Duration
@@ -45,10 +46,12 @@ to open. Without --run the machine itself is measured first, before any workload
 runs on it.
 
 With --against REF another commit is built besides, in a worktree of its own, and
-the two builds are measured in turns: each time in a fresh process, in blocks of
-both in random order, by a seed that is recorded. Each process counts once. Both
-folders stay, OUT/latest and OUT/against point to them, and the comparison is
-printed; esc gate judges it.
+the two builds are measured in turns: pairs of fresh processes, one of each build,
+that live at the same time and take turns trial by trial, of a millisecond where
+that does, in random order by a seed that is recorded. Each pair counts once, by the
+median of what one measured over the other. Both folders stay, OUT/latest and OUT/against point to
+them, the comparison is printed and lies with the new one as comparison.json and
+comparison.md; esc gate judges it.
 
 With --hosts agents that were started on other hosts, by esc load --agent, send to
 --addr together, and what they time, each by its own clock, becomes one record:
@@ -82,15 +85,22 @@ is kept, marked partial).`,
 	c.Flags().StringVar(&f.replay, "replay", "", "file of times, as esc load --times or esc log dump writes it, for open loops of the shape replay")
 	c.Flags().StringVar(&f.out, "out", "results", "folder that gets the folder of results")
 	c.Flags().StringVar(&f.scratch, "scratch", "", "folder for logs under test (default: a tmpfs, /dev/shm)")
-	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 8); with --against fresh processes of each build (default 10)")
+	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 8); with --against fresh processes of each build (default 20)")
 	c.Flags().DurationVar(&f.time, "time", 0, "length of a trial (default 125ms, with --quick 30ms)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: of the time, and recorded)")
 	c.Flags().Float64Var(&f.slowdown, slowdownFlag, 0, "share by which amortised operations are slowed down, as the bait of esc gate selftest")
-	_ = c.Flags().MarkHidden(slowdownFlag) // it is defined above
+	c.Flags().BoolVar(&f.inTurns, inTurnsFlag, false, "measure cell by cell and trial by trial as another process says, on stdin")
+	for _, name := range []string{slowdownFlag, inTurnsFlag} {
+		_ = c.Flags().MarkHidden(name) // it is defined above
+	}
 	return c
 }
 
-const slowdownFlag = "slow-down"
+// Flags of the processes that esc starts itself.
+const (
+	slowdownFlag = "slow-down"
+	inTurnsFlag  = "in-turns"
+)
 
 // everything is the --run that leaves nothing out. With another one the machine
 // itself is not measured either: who asks for a row wants it soon.
@@ -104,7 +114,7 @@ func (f *benchFlags) defaults() error {
 			f.count = 8
 		}
 		if f.against != "" {
-			f.count = processes
+			f.count = judge.DuetPairs
 		}
 	}
 	if f.time == 0 {
@@ -161,6 +171,9 @@ func bench(c *cobra.Command, f benchFlags) error {
 	if f.list {
 		return workloads.List(c.OutOrStdout(), b, chosen)
 	}
+	if f.inTurns {
+		return benchInTurns(c, f, b, machine, chosen)
+	}
 	progress := c.ErrOrStderr()
 	if f.quiet {
 		progress = io.Discard
@@ -196,33 +209,12 @@ func writePage(dir string) error {
 // measure prepares the machine, checks the ruler, runs the workloads and checks
 // the ruler again.
 func measure(ctx context.Context, f benchFlags, b *workloads.Bench, machine *topology.Topology, chosen []workloads.Workload, progress io.Writer) (run record.Run, err error) {
-	scratch, disk, clean, err := benchFolders(f)
+	run, ruler, clean, err := begin(f, b, machine, progress)
 	if err != nil {
 		return run, err
 	}
 	defer func() { err = errors.Join(err, clean()) }()
-	run = record.Run{Schema: record.Schema, Started: time.Now().UTC(), Command: os.Args, Seed: f.seed, Quick: f.quick, Build: readBuild()}
-	fmt.Fprintln(progress, "calibrating the clock and checking the host")
-	clock, err := cpu.Calibrate()
-	if err != nil {
-		return run, exit(exitUnfit, err)
-	}
-	ruler, err := probes.CheckRuler(clock)
-	if err != nil && !errors.Is(err, probes.ErrRuler) { // one that does not hold is the doctor's to say
-		return run, exit(exitUnmeasured, err)
-	}
-	run.Host = readHost(machine)
-	self, err := os.Executable()
-	if err != nil {
-		return run, err
-	}
-	b.Clock, b.Scratch, b.Disk, b.Self, b.Log = clock, scratch, disk, self, progress
-	if f.profile {
-		b.Profile = profileLength
-	}
-	b.Settle()
-	run.Fitness = recordFitness(probes.Doctor(clock, os.DirFS("/"), machine, run.Host.Allowed, f.out, doctorWindow))
-	b.Fitness = run.Fitness
+	look(&run, f, b, machine)
 	stopped := func() bool { return ctx.Err() != nil }
 	if f.run == everything {
 		fmt.Fprintln(progress, "measuring the machine: core to core, caches, lost time")
@@ -237,6 +229,47 @@ func measure(ctx context.Context, f benchFlags, b *workloads.Bench, machine *top
 	run.Profiles, run.Partial = b.Profiles, ctx.Err() != nil
 	finish(&run, &ruler, b)
 	return run, nil
+}
+
+// begin is a run before anything is measured: its folders, which clean removes, its
+// clock, and the process settled for measuring.
+func begin(f benchFlags, b *workloads.Bench, machine *topology.Topology, progress io.Writer) (run record.Run, ruler probes.Ruler, clean func() error, err error) {
+	scratch, disk, clean, err := benchFolders(f)
+	if err != nil {
+		return run, ruler, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, clean())
+		}
+	}()
+	run = record.Run{Schema: record.Schema, Started: time.Now().UTC(), Command: os.Args, Seed: f.seed, Quick: f.quick, Build: readBuild()}
+	fmt.Fprintln(progress, "calibrating the clock and checking the host")
+	clock, err := cpu.Calibrate()
+	if err != nil {
+		return run, ruler, clean, exit(exitUnfit, err)
+	}
+	ruler, err = probes.CheckRuler(clock)
+	if err != nil && !errors.Is(err, probes.ErrRuler) { // one that does not hold is the doctor's to say
+		return run, ruler, clean, exit(exitUnmeasured, err)
+	}
+	run.Host = readHost(machine)
+	self, err := os.Executable()
+	if err != nil {
+		return run, ruler, clean, err
+	}
+	b.Clock, b.Scratch, b.Disk, b.Self, b.Log = clock, scratch, disk, self, progress
+	if f.profile {
+		b.Profile = profileLength
+	}
+	b.Settle()
+	return run, ruler, clean, nil
+}
+
+// look asks the doctor how fit the host is.
+func look(run *record.Run, f benchFlags, b *workloads.Bench, machine *topology.Topology) {
+	run.Fitness = recordFitness(probes.Doctor(b.Clock, os.DirFS("/"), machine, run.Host.Allowed, f.out, doctorWindow))
+	b.Fitness = run.Fitness
 }
 
 // addHardware measures the machine, before any workload runs on it.
@@ -271,8 +304,11 @@ func finish(run *record.Run, ruler *probes.Ruler, b *workloads.Bench) {
 func recheck(run *record.Run, ruler *probes.Ruler, clock cpu.Clock) (holds bool) {
 	err := ruler.Recheck()
 	if err != nil {
-		checks := []probes.Check{probes.RulerCheck(*ruler, err)}
-		run.Fitness.Checks = append(recordFitness(probes.NewFitness(checks)).Checks, run.Fitness.Checks[1:]...)
+		checks := recordFitness(probes.NewFitness([]probes.Check{probes.RulerCheck(*ruler, err)})).Checks
+		if len(run.Fitness.Checks) > 0 { // the first of which is that of the ruler, before
+			checks = append(checks, run.Fitness.Checks[1:]...)
+		}
+		run.Fitness.Checks = checks
 		run.Fitness.Verdict = record.Unfit
 	}
 	run.Clock = record.Clock{

@@ -25,7 +25,8 @@ func newCompareCommand() *cobra.Command {
 		Short: "Say what changed between two sets of results, and whether it is real",
 		Long: `Say what changed between two folders of results, or two files in the Go
 benchmark format, and whether it is real: the tests are benchstat's, adjusted by
-Holm's method for how many rows there are, and each change has its direction.
+Holm's method for how many rows there are, and each change has its direction. Two
+folders of esc bench --against are compared pair by pair, by Wilcoxon's signed ranks.
 
 Exit codes: 0 compared, whatever was found (esc gate fails on a regression),
 2 usage, 3 the two cannot be compared.`,
@@ -52,21 +53,27 @@ func compare(c *cobra.Command, f compareFlags, oldPath, newPath string) error {
 	if err != nil {
 		return err
 	}
+	result, err := compared(f, oldPath, newPath)
+	if err != nil {
+		return err
+	}
+	return write(c.OutOrStdout(), result)
+}
+
+// compared is what esc compare finds.
+func compared(f compareFlags, oldPath, newPath string) (result record.Comparison, err error) {
 	sides := [2]judge.Side{}
 	for i, path := range []string{oldPath, newPath} {
 		if sides[i], err = reports.LoadSide(path); err != nil {
-			return exit(exitUnmeasured, err)
+			return result, exit(exitUnmeasured, err)
 		}
 	}
 	how := judge.Compare
 	if f.across {
 		how = judge.Across
 	}
-	result, err := how(sides[0], sides[1], f.alpha)
-	if err != nil {
-		return exit(exitUnmeasured, err)
-	}
-	return write(c.OutOrStdout(), result)
+	result, err = how(sides[0], sides[1], f.alpha)
+	return result, exit(exitUnmeasured, err)
 }
 
 func comparisonWriter(format string) (func(io.Writer, record.Comparison) error, error) {

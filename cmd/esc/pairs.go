@@ -28,11 +28,12 @@ func newPairsCommand() *cobra.Command {
 		Use:   "selftest",
 		Short: "Compare this build with itself, again and again, beside what chance predicts",
 		Long: `Compare this build with itself: pairs of quick runs, each by a process of its own,
-and esc compare on each pair. How many pairs have a row that is significantly
-different stands beside what chance predicts: one in twenty, for that is the chance of any
-false alarm that a comparison allows itself. More than that is the host, or what
-differs from process to process; for what two builds differ in, esc bench
---against lets many processes take turns.
+and esc compare on each pair. How many pairs have a row that is said to be better or
+worse stands beside what chance predicts: one in twenty, for that is the chance of any
+false alarm that a comparison allows itself. On a host that is not FIT nothing is
+said of runs that took no turns: what differs significantly there is INCONCLUSIVE,
+and is counted too. Of rows over several CPUs (--run '/mode=cross/') it counts how many
+stayed, from the one run to the other, within the noise that these show.
 
 Exit codes: 0 measured, whatever was found, 2 usage, 3 not measured, 130
 interrupted (the pairs until then are printed).`,
@@ -63,7 +64,7 @@ func comparePairs(c *cobra.Command, f pairsFlags) (err error) {
 	if f.quiet {
 		p.log = io.Discard
 	}
-	t := turns{Contenders: []contender{{Name: "one", Binary: self}, {Name: "other", Binary: self}}, Blocks: f.pairs, Seed: f.seed, Out: out, Log: p.log,
+	t := turns{Contenders: []contender{{Name: "one", Binary: self}, {Name: "other", Binary: self}}, Apart: true, Blocks: f.pairs, Seed: f.seed, Out: out, Log: p.log,
 		Args: []string{"--quick", "--run", f.run}, Keep: p.keep}
 	return p.finish(c.Context(), t)
 }
@@ -71,44 +72,66 @@ func comparePairs(c *cobra.Command, f pairsFlags) (err error) {
 // pairs compares runs of one build, two at a time.
 type pairs struct {
 	log, out io.Writer
-	runs     [2]record.Run
-	done     int      // pairs
-	rows     int      // of all pairs
-	differ   []string // the significant ones of each pair that has any
-	moved    int      // rows whose medians lie further apart than the two runs' own noise
+	host     string // its fitness
+	done     int    // pairs
+	rows     int    // of all pairs
+	differ   []string
+	claimed  int // pairs with a row that is said to be better or worse
+	across   crossing
 }
 
-func (p *pairs) keep(turn, side int, run record.Run) error {
-	p.runs[side] = run
-	if turn%2 == 0 {
-		return nil
+// crossing counts rows over several CPUs by where the second run found them.
+type crossing struct{ within, unsaid, claimed int }
+
+func (p *pairs) keep(_ int, runs []record.Run) error {
+	one, other := judge.SideOf("one", runs[0]), judge.SideOf("other", runs[1])
+	c, err := judge.Compare(one, other, judge.Alpha)
+	if err != nil {
+		return exit(exitUnmeasured, err)
 	}
-	old, new := judge.SideOf("one", p.runs[0]), judge.SideOf("other", p.runs[1])
-	c, err := judge.Compare(old, new, judge.Alpha)
+	e, err := judge.DefaultGate().Evidence(one, other, runs[1].Fitness, uint64(p.done))
 	if err != nil {
 		return exit(exitUnmeasured, err)
 	}
 	p.done++
-	var found []string
-	for _, x := range c.Changes {
-		if x.Direction != record.Same {
-			found = append(found, fmt.Sprintf("%s %s %+.1f%%", x.Row, x.Unit, 100*(x.Ratio-1)))
-		}
-	}
 	p.rows += len(c.Changes)
-	if len(found) > 0 {
-		p.differ = append(p.differ, fmt.Sprintf("pair %d: %s", p.done, strings.Join(found, ", ")))
-	}
-	e, err := judge.DefaultGate().Evidence(old, new, p.runs[1].Fitness, uint64(p.done))
-	if err != nil {
-		return exit(exitUnmeasured, err)
-	}
-	for _, x := range e.Comparison.Changes {
-		if judge.Apart(x) > e.Bands[judge.Cell{Row: x.Row, Unit: x.Unit}] {
-			p.moved++
+	p.host = runs[1].Fitness.Verdict
+	p.count(c)
+	for _, x := range c.Changes {
+		if !strings.HasSuffix(x.Row, "-1") && x.Unit != judge.XFloor {
+			p.across.add(x, e.Bands[judge.Cell{Row: x.Row, Unit: x.Unit}])
 		}
 	}
 	return nil
+}
+
+// count notes what a comparison found.
+func (p *pairs) count(c record.Comparison) {
+	var found []string
+	said := false
+	for _, x := range c.Changes {
+		if x.Direction != record.Same {
+			found = append(found, fmt.Sprintf("%s %s %+.1f%% %s", x.Row, x.Unit, 100*(x.Ratio-1), x.Direction))
+			said = said || x.Direction != record.Inconclusive
+		}
+	}
+	if len(found) > 0 {
+		p.differ = append(p.differ, fmt.Sprintf("pair %d: %s", p.done, strings.Join(found, ", ")))
+	}
+	if said {
+		p.claimed++
+	}
+}
+
+func (a *crossing) add(x record.Change, band float64) {
+	switch {
+	case judge.Apart(x) <= band:
+		a.within++
+	case x.Direction == record.Better || x.Direction == record.Worse:
+		a.claimed++
+	default:
+		a.unsaid++
+	}
 }
 
 func (p *pairs) finish(ctx context.Context, t turns) error {
@@ -132,7 +155,10 @@ func (p *pairs) write(took time.Duration) {
 	for _, d := range p.differ {
 		fmt.Fprintln(p.out, d)
 	}
-	fmt.Fprintf(p.out, "%d of %d pairs have a significant row; chance predicts %.1f, and %d at most in 95 of 100 (%d rows in all, %v, %s)\n",
-		len(p.differ), p.done, float64(p.done)*judge.Alpha, judge.Chance(p.done, judge.Alpha), p.rows, took, p.runs[1].Fitness.Verdict)
-	fmt.Fprintf(p.out, "%d rows moved by more than the noise within their two runs\n", p.moved)
+	fmt.Fprintf(p.out, "%d of %d pairs have a row said to be better or worse; chance predicts %.1f, and %d at most in 95 of 100 (%d rows in all, %v, %s)\n",
+		p.claimed, p.done, float64(p.done)*judge.Alpha, judge.Chance(p.done, judge.Alpha), p.rows, took, p.host)
+	fmt.Fprintf(p.out, "%d of %d have a row that differs significantly, said or INCONCLUSIVE\n", len(p.differ), p.done)
+	if a := p.across; a != (crossing{}) {
+		fmt.Fprintf(p.out, "rows over several CPUs: %d within the noise of their two runs, %d beyond it and nothing said of them, %d beyond it and said to have changed\n", a.within, a.unsaid, a.claimed)
+	}
 }

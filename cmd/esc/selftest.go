@@ -37,14 +37,14 @@ func newSelftestCommand() *cobra.Command {
 		Use:   "selftest",
 		Short: "Measure how often the gate cries wolf, and what it misses",
 		Long: `Measure how often the gate cries wolf on this host, and what it misses. This
-build takes turns with itself, in fresh processes in blocks in random order: as it
-is, twice a block, and with every row slowed down on purpose by 2, 5, 10 and 25 %,
-by additions in the very loops that are measured. From these banks of runs the
-gate is then tried, as it is used: each trial draws two sides of 10 runs, applies
-the rules, and confirms what it suspects by a second draw. Trials without a
-slowdown give the rate of false alarms, those with one row slowed down the
-power; both are printed with exact 95 % intervals. Trials share the runs of the
-banks, which the intervals know nothing of.
+build takes turns with itself as builds do that are compared, in blocks of fresh
+processes: as it is, twice, and with every row slowed down on purpose by 2, 5, 10
+and 25 %, by operations in the very loops that are measured. What each process
+measured over the first of its block is a bank, from which the gate is then tried,
+as it is used: each trial draws 20 pairs, applies the rules, and confirms what it
+suspects by 20 others. Trials without a slowdown give the rate of false alarms,
+those with one row slowed down the power; both are printed with exact 95 %
+intervals. Trials share the pairs of the bank, which the intervals know nothing of.
 
 With --bank the runs are kept, and a call that was interrupted or that ran into
 --limit goes on where it ended.
@@ -58,7 +58,7 @@ unfit; 130 interrupted.`,
 	c.Flags().StringVar(&f.run, "run", amortisedRows, "cells to try it on, amortised ones of one thread")
 	c.Flags().StringVar(&f.rules, "rules", "", "file of rules (default: no row more than 5 % worse)")
 	c.Flags().StringVar(&f.bank, "bank", "", "folder that keeps the runs")
-	c.Flags().IntVar(&f.blocks, "blocks", 24, "blocks of processes, 20 or more")
+	c.Flags().IntVar(&f.blocks, "blocks", 48, "blocks of processes, 40 or more")
 	c.Flags().IntVar(&f.trials, "trials", 300, "trials of the gate for each figure")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the order and of the draws")
 	c.Flags().DurationVar(&f.limit, "limit", 15*time.Minute, "measure for so long at most")
@@ -78,8 +78,8 @@ func (f selftestFlags) validate() error {
 		return err
 	case len(chosen) == 0:
 		return usage("--run %q matches no cell: esc bench --list shows them", f.run)
-	case f.blocks < 2*judge.DrillRuns || f.blocks > 1000:
-		return usage("--blocks %d: use %d to 1000", f.blocks, 2*judge.DrillRuns)
+	case f.blocks < 2*judge.DuetPairs || f.blocks > 1000:
+		return usage("--blocks %d: use %d to 1000", f.blocks, 2*judge.DuetPairs)
 	case f.trials < 1 || f.trials > 100_000:
 		return usage("--trials %d: use 1 to 100000; 300 are needed to show a rate of 1 %%", f.trials)
 	case f.format != "text" && f.format != "json":

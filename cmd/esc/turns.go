@@ -24,80 +24,97 @@ type contender struct {
 	Args   []string // of its esc bench, besides those that all have
 }
 
-// turns lets contenders measure in turns: each time in a fresh process, for a
-// process keeps its luck with addresses and pages as long as it lives, and in
-// blocks that hold each contender once, in random order, so that no minute of the
-// host is one contender's alone.
+// turns lets contenders measure in blocks of a fresh process of each, for a process
+// keeps its luck with addresses and pages as long as it lives. The processes of a
+// block live at the same time and take turns trial by trial, so that no second of
+// the host is one contender's alone; or, Apart, one after the other in random order,
+// which builds that know no such turns can as well.
 type turns struct {
 	Contenders []contender
 	Blocks     int
+	Apart      bool
 	Seed       uint64
 	Args       []string // of every esc bench
 	Out        string   // folder for what only a process needs: on the disk that rows about a disk are to use
 	Log        io.Writer
 
-	// Keep takes what one process measured, at its turn.
-	Keep func(turn, contender int, run record.Run) error
+	// Keep takes what the processes of a block measured, in the contenders' order.
+	Keep func(block int, runs []record.Run) error
+
+	host record.Fitness // as it was last looked at
 }
 
-// order is which contender's turn it is, by seed.
-func (t turns) order() (order []int) {
-	r := rand.New(rand.NewPCG(t.Seed, uint64(len(t.Contenders))))
-	for range t.Blocks {
-		order = append(order, r.Perm(len(t.Contenders))...)
+// run takes the blocks from the given one on. An interrupt ends it with
+// context.Canceled, and the block under way counts for nothing.
+func (t *turns) run(ctx context.Context, from int) error {
+	began := time.Now()
+	var names []string
+	for _, c := range t.Contenders {
+		names = append(names, c.Name)
 	}
-	return order
-}
-
-// run takes the turns from the given one on. An interrupt ends it with
-// context.Canceled, between two turns or within one, which then counts for nothing.
-func (t turns) run(ctx context.Context, from int) error {
-	order, began, n := t.order(), time.Now(), len(t.Contenders)
-	for i := from; i < len(order); i++ {
+	for block := from; block < t.Blocks; block++ {
 		left := "?"
-		if done := i - from; done > 0 {
-			left = (time.Since(began) / time.Duration(done) * time.Duration(len(order)-i)).Round(time.Second).String()
+		if done := block - from; done > 0 {
+			left = (time.Since(began) / time.Duration(done) * time.Duration(t.Blocks-block)).Round(time.Second).String()
 		}
-		who := t.Contenders[order[i]]
-		fmt.Fprintf(t.Log, "[%2d/%d, %s left] %s\n", i+1, len(order), left, who.Name)
-		run, err := t.take(ctx, who, i/n)
+		fmt.Fprintf(t.Log, "[%2d/%d, %s left] %s\n", block+1, t.Blocks, left, strings.Join(names, ", "))
+		take := t.together
+		if t.Apart {
+			take = t.apart
+		}
+		runs, err := take(ctx, block)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			return fmt.Errorf("%s: %w", who.Name, err)
+			return err
 		}
-		if err := t.Keep(i, order[i], run); err != nil {
+		if err := t.Keep(block, runs); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// said is what turns' runs share, for the record: when, by what seed, in which order.
-func (t turns) said(began time.Time) string {
-	var order strings.Builder
-	for i, who := range t.order() {
-		if i > 0 && i%len(t.Contenders) == 0 {
-			order.WriteByte(' ')
-		}
-		order.WriteString(t.Contenders[who].Name[:1])
+// random is what a block draws its order from.
+func (t *turns) random(block int) *rand.Rand { return rand.New(rand.NewPCG(t.Seed, uint64(block))) }
+
+// args is what the process of who is called with in a block.
+func (t *turns) args(who contender, block int, out string) []string {
+	return slices.Concat([]string{"--out", out, "--seed", fmt.Sprint(t.Seed + uint64(block))}, t.Args, who.Args)
+}
+
+// said is what turns' runs share, for the record: when, how and by what seed.
+func (t *turns) said(began time.Time) string {
+	how := "trial by trial"
+	if t.Apart {
+		how = "process by process"
 	}
-	return fmt.Sprintf("%s, seed %d: %s", began.UTC().Format(time.RFC3339), t.Seed, order.String())
+	return fmt.Sprintf("%s, %s, seed %d", began.UTC().Format(time.RFC3339), how, t.Seed)
+}
+
+// apart is a block of processes one after the other.
+func (t *turns) apart(ctx context.Context, block int) (runs []record.Run, err error) {
+	runs = make([]record.Run, len(t.Contenders))
+	for _, i := range t.random(block).Perm(len(t.Contenders)) {
+		if runs[i], err = t.take(ctx, t.Contenders[i], block); err != nil {
+			return nil, fmt.Errorf("%s: %w", t.Contenders[i].Name, err)
+		}
+	}
+	return runs, nil
 }
 
 // interruptGrace is how long a process that was interrupted has to end by itself.
 const interruptGrace = 10 * time.Second
 
-// take is one turn: a run whose folder does not stay.
-func (t turns) take(ctx context.Context, who contender, block int) (run record.Run, err error) {
+// take is a process by itself: a run whose folder does not stay.
+func (t *turns) take(ctx context.Context, who contender, block int) (run record.Run, err error) {
 	out, err := os.MkdirTemp(t.Out, ".turn-")
 	if err != nil {
 		return run, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(out)) }()
-	args := slices.Concat([]string{"--out", out, "--seed", fmt.Sprint(t.Seed + uint64(block))}, t.Args, who.Args)
-	if err := benchProcess(ctx, who.Binary, args, io.Discard); err != nil {
+	if err := benchProcess(ctx, who.Binary, t.args(who, block, out), io.Discard); err != nil {
 		return run, err
 	}
 	run, err = reports.Load(filepath.Join(out, "latest"))
@@ -114,16 +131,23 @@ func benchProcess(ctx context.Context, binary string, args []string, log io.Writ
 	cmd.WaitDelay = interruptGrace
 	err := cmd.Run()
 	var left *exec.ExitError
+	if errors.As(err, &left) && (left.ExitCode() == exitMissed || left.ExitCode() == exitUnmeasured) && strings.Contains(said.String(), "results in ") {
+		return nil
+	}
+	return unmeasured(err, said.String())
+}
+
+// unmeasured is the error of an esc bench that ended with err, by the last line of
+// what it said.
+func unmeasured(err error, said string) error {
+	var left *exec.ExitError
 	if !errors.As(err, &left) {
 		return err
 	}
-	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+	lines := strings.Split(strings.TrimSpace(said), "\n")
 	last := strings.TrimPrefix(lines[len(lines)-1], "esc: ")
 	switch code := left.ExitCode(); code {
-	case exitMissed, exitUnmeasured:
-		if strings.Contains(said.String(), "results in ") {
-			return nil
-		}
+	case exitMissed:
 		return exit(exitUnmeasured, fmt.Errorf("esc bench did not measure: %s", last))
 	case -1:
 		return exit(exitUnmeasured, fmt.Errorf("esc bench did not measure: %w", err))

@@ -24,8 +24,8 @@ var (
 )
 
 // Compare sets new against old: each row in each unit by the Mann-Whitney test
-// that benchstat uses, the p-values adjusted by Holm's method for how many
-// there are. Where the hardware differs it refuses with ErrHardware, for
+// that benchstat uses, or where the two took turns pair by pair by Wilcoxon's signed
+// ranks, the p-values adjusted by Holm's method for how many there are. Where the hardware differs it refuses with ErrHardware, for
 // nanoseconds do not travel; Across compares what does.
 func Compare(old, new Side, alpha float64) (record.Comparison, error) {
 	if differ := differences(old, new); len(differ) > 0 {
@@ -49,10 +49,11 @@ func compare(old, new Side, alpha float64) (record.Comparison, error) {
 	c := record.Comparison{Schema: record.Schema, Old: old.Name, New: new.Name, Alpha: alpha}
 	c.Missing, c.Added = old.rowsBeyond(new), new.rowsBeyond(old)
 	for i, s := range old.Samples {
+		if s.Unit == XFloor && Interleaved(old, new) {
+			continue // on one host in the same minutes it is the same figure again
+		}
 		if j := new.find(s.Row, s.Unit); j >= 0 {
-			x := change(old.Samples[i], new.Samples[j])
-			x.RatioLow, x.RatioHi = ratioInterval(old.Samples[i], new.Samples[j])
-			c.Changes = append(c.Changes, x)
+			c.Changes = append(c.Changes, changed(old.Samples[i], new.Samples[j], Interleaved(old, new)))
 		} else if s.Unit != XFloor && !slices.Contains(c.Missing, s.Row) { // a bench.txt has no floors
 			c.Missing = append(c.Missing, s.Row+" in "+s.Unit)
 		}
@@ -63,10 +64,13 @@ func compare(old, new Side, alpha float64) (record.Comparison, error) {
 	if p, q := value(old.Hardware, record.PlanKey), value(new.Hardware, record.PlanKey); p != q {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("the plans differ: %s against %s", p, q))
 	}
-	if !Interleaved(old, new) && (old.Host != record.Fit || new.Host != record.Fit) {
-		c.Warnings = append(c.Warnings, "the two sides were measured one after the other, on a host that is not known to be FIT: a change may be the host's")
-	}
 	direct(c.Changes, alpha)
+	if !Interleaved(old, new) && (old.Host != record.Fit || new.Host != record.Fit) {
+		c.Warnings = append(c.Warnings, "the two sides were measured one after the other, on a host that is not known to be FIT: a change may be the host's (esc bench --against measures two builds in turns)")
+	}
+	if !Interleaved(old, new) && (disturbed(old) || disturbed(new)) {
+		doubt(c.Changes)
+	}
 	if w := powerless(c.Changes, alpha); w != "" {
 		c.Warnings = append(c.Warnings, w)
 	}
@@ -81,7 +85,31 @@ func direct(changes []record.Change, alpha float64) {
 	}
 }
 
-// change tests one row in one unit.
+// disturbed says that a side was measured on a host known not to be FIT.
+func disturbed(s Side) bool { return s.Host == record.Degraded || s.Host == record.Unfit }
+
+// doubt takes back what each change is said to mean. Such a host runs at half its
+// speed for minutes; two sides of which one met that differ with any p, and no test
+// of theirs can tell.
+func doubt(changes []record.Change) {
+	for i, c := range changes {
+		if c.Direction != record.Same {
+			changes[i].Direction = record.Inconclusive
+		}
+	}
+}
+
+// changed tests one row in one unit, by pairs where the sides took turns.
+func changed(old, new Sample, inTurns bool) record.Change {
+	if c, ok := duet(old, new); ok && inTurns {
+		return c
+	}
+	c := change(old, new)
+	c.RatioLow, c.RatioHi = ratioInterval(old, new)
+	return c
+}
+
+// change tests one row in one unit of two sides that know nothing of each other.
 func change(old, new Sample) record.Change {
 	a := benchmath.NewSample(slices.Clone(old.Values), &benchmath.DefaultThresholds)
 	b := benchmath.NewSample(slices.Clone(new.Values), &benchmath.DefaultThresholds)
@@ -152,8 +180,7 @@ func Apart(c record.Change) float64 { return max(c.Ratio, 1/c.Ratio) - 1 }
 func powerless(changes []record.Change, alpha float64) string {
 	for _, c := range changes {
 		if blind(c, len(changes), alpha) {
-			return fmt.Sprintf("%d and %d trials over %d rows cannot show any difference at %v: use more (--count) or fewer rows (--run)",
-				c.Old.N, c.New.N, len(changes), alpha)
+			return fmt.Sprintf("%s over %d rows cannot show any difference at %v: use more (--count) or fewer rows (--run)", tooFew(c), len(changes), alpha)
 		}
 	}
 	return ""
@@ -161,9 +188,22 @@ func powerless(changes []record.Change, alpha float64) string {
 
 // blind says that c, one of family tests, could not become significant whatever
 // its trials were: the smallest p-value that they can give is that of all on one
-// side below all on the other, in two of the ways to choose which are which.
+// side below all on the other, in two of the ways to choose which are which; of
+// pairs that of all signs alike.
 func blind(c record.Change, family int, alpha float64) bool {
-	return 2/choose(c.Old.N+c.New.N, c.Old.N)*float64(family) > alpha
+	least := 2 / choose(c.Old.N+c.New.N, c.Old.N)
+	if c.Pairs > 0 {
+		least = 2 / math.Exp2(float64(c.Pairs))
+	}
+	return least*float64(family) > alpha
+}
+
+// tooFew is how many trials a change rests on, in words.
+func tooFew(c record.Change) string {
+	if c.Pairs > 0 {
+		return fmt.Sprintf("%d pairs of processes", c.Pairs)
+	}
+	return fmt.Sprintf("%d and %d trials", c.Old.N, c.New.N)
 }
 
 func choose(n, k int) float64 {

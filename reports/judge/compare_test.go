@@ -173,17 +173,19 @@ func TestCompareSaysWhenItCannotSee(t *testing.T) {
 }
 
 // What was measured one after the other on a host that moves by itself may show
-// nothing but that.
+// nothing but that: it is warned of, and where the host is known not to be FIT nothing
+// is said of what differs.
 func TestCompareWarnsOfTheHost(t *testing.T) {
 	for _, c := range []struct {
 		host, turns string
 		want        int
-	}{{record.Fit, "", 0}, {record.Degraded, "", 1}, {record.Degraded, "ab", 0}, {"", "", 1}} {
-		old, new := side(Sample{Row: "A-1", Unit: "ns/op", Values: drawn(1, 10, 9)}), side(Sample{Row: "A-1", Unit: "ns/op", Values: drawn(2, 10, 9)})
+		direction   string
+	}{{record.Fit, "", 0, record.Worse}, {record.Degraded, "", 1, record.Inconclusive}, {record.Degraded, "ab", 0, record.Worse}, {record.Unfit, "", 1, record.Inconclusive}, {"", "", 1, record.Worse}} {
+		old, new := side(Sample{Row: "A-1", Unit: "ns/op", Values: drawn(1, 10, 9)}), side(Sample{Row: "A-1", Unit: "ns/op", Values: drawn(2, 10, 90)})
 		new.Host, old.Turns, new.Turns = c.host, c.turns, c.turns
 		got, err := Compare(old, new, Alpha)
-		if err != nil || len(got.Warnings) != c.want {
-			t.Errorf("%+v: %q %v", c, got.Warnings, err)
+		if err != nil || len(got.Warnings) != c.want || got.Changes[0].Direction != c.direction {
+			t.Errorf("%+v: %q %s %v", c, got.Warnings, got.Changes[0].Direction, err)
 		}
 	}
 }

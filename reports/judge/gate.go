@@ -17,13 +17,6 @@ type Evidence struct {
 	Interleaved bool // old and new took turns in the same minutes
 }
 
-// Bands are the host's own noise: by how much, as a share, the median of a row
-// moves when nothing has changed. A row without one has none.
-type Bands map[Cell]float64
-
-// Cell is a row in a unit.
-type Cell struct{ Row, Unit string }
-
 // Evidence compares new with old for the gate, beside the noise that both show. An
 // error means that they cannot be compared at all; rows that went missing are part
 // of the evidence. host is that of new; seed is of the noise's draws.
@@ -32,7 +25,7 @@ func (g Gate) Evidence(old, new Side, host record.Fitness, seed uint64) (Evidenc
 	if err != nil {
 		return Evidence{}, err
 	}
-	return Evidence{Comparison: g.family(c), New: new, Bands: noise(bankOf(old), bankOf(new), seed), Host: host, Interleaved: Interleaved(old, new)}, nil
+	return Evidence{Comparison: g.family(c), New: new, Bands: noise(old, new, seed), Host: host, Interleaved: Interleaved(old, new)}, nil
 }
 
 // family is c with nothing but the changes that a relative rule is about: the more tests
@@ -73,7 +66,7 @@ func (r Rule) relative(e Evidence) []record.Finding {
 		f.Low, f.High = worsened(c)
 		switch {
 		case blind(c, len(e.Comparison.Changes), e.Comparison.Alpha):
-			f.Verdict, f.Reasons = record.NotMeasured, []string{fmt.Sprintf("%d and %d trials cannot show any difference", c.Old.N, c.New.N)}
+			f.Verdict, f.Reasons = record.NotMeasured, []string{tooFew(c) + " cannot show any difference"}
 		case c.Direction != record.Worse || f.Value <= f.Allowed:
 		case !e.Interleaved && e.Host.Verdict != record.Fit:
 			f.Verdict, f.Reasons = record.Inconclusive, []string{"the two sides were not interleaved, and " + hostReason(e.Host)}

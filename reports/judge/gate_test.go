@@ -199,85 +199,91 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// noisy is a bank of rows whose runs scatter by one percent; factor slows the
-// first row down. Multiples of floors, far noisier, stand beside them.
+// noisy is a bank of rows whose pairs scatter by two percent, one in eight by ten
+// times that; factor slows the first row down.
 func noisy(seed uint64, factor float64) Bank {
 	r := rand.New(rand.NewPCG(seed, 3))
 	var bank Bank
 	for row := range 8 {
 		b := BankRow{Cell: Cell{string(rune('A'+row)) + "-1", "ns/op"}}
-		over := BankRow{Cell: Cell{b.Row, XFloor}}
-		center := 10.0
+		center := 0.0
 		if row == 0 {
-			center *= factor
+			center = math.Log(factor)
 		}
-		for range 60 {
-			b.Runs = append(b.Runs, center*(1+0.01*r.NormFloat64()))
-			over.Runs = append(over.Runs, 3*(1+0.2*r.Float64()))
+		for pair := range 60 {
+			spread := 0.02
+			if pair%8 == 0 {
+				spread = 0.2
+			}
+			b.Ratios = append(b.Ratios, center+spread*r.NormFloat64())
 		}
-		bank = append(bank, b, over)
+		bank = append(bank, b)
 	}
 	return bank
 }
 
-// On rows with a percent of noise the gate is silent about nothing and finds ten
-// percent; without the threshold it would cry wolf over two.
+// On rows with two percent of noise the gate is silent about nothing and finds ten
+// percent; without the threshold it would cry wolf over four.
 func TestDrill(t *testing.T) {
-	base := noisy(1, 1)
-	d := Drill{Gate: DefaultGate(), Runs: 10, Trials: 100, Seed: 1}
-	still, err := d.Run(base, base, "")
-	if err != nil || still.Hits > 1 {
-		t.Errorf("%d false alarms in %d (%v)", still.Hits, still.Of, err)
+	still := noisy(1, 1)
+	d := Drill{Gate: DefaultGate(), Pairs: DuetPairs, Trials: 100, Seed: 1}
+	quiet, err := d.Run(still, "")
+	if err != nil || quiet.Hits > 1 {
+		t.Errorf("%d false alarms in %d (%v)", quiet.Hits, quiet.Of, err)
 	}
-	slow, err := d.Run(base, base.With("A-1", noisy(2, 1.10)), "A-1")
+	slow, err := d.Run(still.With("A-1", noisy(2, 1.10)), "A-1")
 	if err != nil || slow.Low < 0.9 {
 		t.Errorf("10 %% is found %d times in %d (%v)", slow.Hits, slow.Of, err)
 	}
-	if other, err := d.Run(base, noisy(2, 1.10), "B-1"); err != nil || other.Hits > 1 {
+	if other, err := d.Run(noisy(2, 1.10), "B-1"); err != nil || other.Hits > 1 {
 		t.Errorf("10 %% in another row is found %d times in %d (%v)", other.Hits, other.Of, err)
 	}
 	eager := d
 	eager.Gate.Rules = parsed(t, "ns/op +0.0001 %").Rules
-	if small, err := d.Run(base, noisy(2, 1.02), ""); err != nil || small.Hits > 1 {
-		t.Errorf("2 %%, which is allowed, is found %d times in %d (%v)", small.Hits, small.Of, err)
+	if small, err := d.Run(noisy(2, 1.04), ""); err != nil || small.Hits > 1 {
+		t.Errorf("4 %%, which is allowed, is found %d times in %d (%v)", small.Hits, small.Of, err)
 	}
-	if wolf, err := eager.Run(base, noisy(2, 1.02), ""); err != nil || wolf.Hits < 50 {
+	if wolf, err := eager.Run(noisy(2, 1.04), ""); err != nil || wolf.Hits < 50 {
 		t.Errorf("without threshold only %d alarms in %d (%v): the test shows nothing", wolf.Hits, wolf.Of, err)
 	}
-	for name, bad := range map[string]Bank{"no rows": nil, "other rows": {{Cell: Cell{"Z", "z"}}}, "few runs": {{Cell: base[0].Cell, Runs: base[0].Runs[:3]}}} {
-		if _, err := d.Run(bad, bad, ""); err == nil && name != "other rows" {
+	for name, bad := range map[string]Bank{"no rows": nil, "few pairs": {{Cell: still[0].Cell, Ratios: still[0].Ratios[:2*DuetPairs-1]}}} {
+		if _, err := d.Run(bad, ""); err == nil {
 			t.Errorf("%s: no error", name)
-		}
-		if _, err := d.Run(base, bad, ""); err == nil {
-			t.Errorf("%s against rows: no error", name)
 		}
 	}
 }
 
-// The band of a row is what its median moves by when nothing has changed: 95 of
-// 100 pairs of sides lie within it, give or take what ten runs can tell.
+// The band of a row is what it moves by when nothing has changed: 95 of 100 lie
+// within it, give or take what so few runs can tell; of pairs and of sides that
+// know nothing of each other.
 func TestNoiseBand(t *testing.T) {
-	const pairs = 400
+	const tries = 300
 	r := rand.New(rand.NewPCG(9, 9))
-	runs := func() (b Bank) {
-		row := BankRow{Cell: Cell{"A-1", "ns/op"}}
-		for range 10 {
-			row.Runs = append(row.Runs, 10*(1+0.02*r.NormFloat64()))
+	runs := func(n int) (all []float64) {
+		for range n {
+			all = append(all, math.Exp(0.02*r.NormFloat64()))
 		}
-		return Bank{row}
+		return all
 	}
-	within := 0
-	for seed := range uint64(pairs) {
-		old, new := runs(), runs()
-		band := noise(old, new, seed)[old[0].Cell]
-		if moved := math.Abs(math.Log(median(new[0].Runs) / median(old[0].Runs))); moved <= band {
-			within++
+	for _, turns := range []string{"", "same"} {
+		within := 0
+		for seed := range uint64(tries) {
+			old, new := side(processesOf("A-1", runs(10))), side(processesOf("A-1", runs(10)))
+			old.Turns, new.Turns = turns, turns
+			c, err := Compare(old, new, Alpha)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if Apart(c.Changes[0]) <= noise(old, new, seed)[Cell{"A-1", "ns/op"}] {
+				within++
+			}
+		}
+		if share := float64(within) / tries; share < 0.88 {
+			t.Errorf("turns %q: %.3f within their band", turns, share)
 		}
 	}
-	if share := float64(within) / pairs; share < 0.9 {
-		t.Errorf("%.3f of the pairs within their band", share)
-	}
-	if len(Bank{{Cell: Cell{"A-1", "ns/op"}, Runs: []float64{1}}}.Noise(1)) != 0 {
+	one := side(processesOf("A-1", runs(1)))
+	if len(noise(one, one, 1)) != 0 {
 		t.Error("one run has a band")
 	}
 }

@@ -8,10 +8,6 @@ import (
 	"eventstreamcore/reports/record"
 )
 
-// DrillRuns is how many runs a side each trial of a drill draws: as many as the
-// gate measures by default.
-const DrillRuns = 10
-
 // What is asked of a gate: no more false alarms than one in alarmsOneIn trials, and
 // powerLeast of the slowdowns by powerOf found.
 const (
@@ -20,26 +16,25 @@ const (
 	powerLeast  = 0.95
 )
 
-// Prove tries the gate on banks of one build: still is it twice over, as it is,
-// and slowed holds it with every row slowed down by each of shares.
-func (d Drill) Prove(still [2]Bank, shares []float64, slowed []Bank) (record.Proof, error) {
-	p := record.Proof{Schema: record.Schema, Runs: d.Runs, Trials: d.Trials}
+// Prove tries the gate on banks of one build: still sets it against itself as it
+// is, slowed against itself with every row slowed down by each of shares.
+func (d Drill) Prove(still Bank, shares []float64, slowed []Bank) (record.Proof, error) {
+	p := record.Proof{Schema: record.Schema, Pairs: d.Pairs, Trials: d.Trials}
 	for _, r := range d.Gate.Rules {
 		p.Rules = append(p.Rules, r.Text)
 	}
-	both := still[0].joined(still[1])
 	var err error
-	if p.FalseAlarms, err = d.Run(both, both, ""); err != nil {
+	if p.FalseAlarms, err = d.Run(still, ""); err != nil {
 		return p, err
 	}
 	for _, share := range shares {
 		p.Power = append(p.Power, record.Power{Slowdown: share})
 	}
-	for _, row := range both {
+	for _, row := range still {
 		if !IsNs(row.Unit) {
 			continue
 		}
-		found, err := d.proveRow(row, both, still[0], shares, slowed)
+		found, err := d.proveRow(row, still, shares, slowed)
 		if err != nil {
 			return p, err
 		}
@@ -52,16 +47,16 @@ func (d Drill) Prove(still [2]Bank, shares []float64, slowed []Bank) (record.Pro
 
 // proveRow tries the gate on one row: how often it alarms of itself, and how often it is
 // found to be slowed down where no other row is.
-func (d Drill) proveRow(row BankRow, both, base Bank, shares []float64, slowed []Bank) (p record.ProofRow, err error) {
-	p = record.ProofRow{Row: row.Row, Unit: row.Unit, Band: Bank{row}.Noise(d.Seed)[row.Cell]}
-	if p.Alarms, err = d.Run(both, both, row.Row); err != nil {
+func (d Drill) proveRow(row BankRow, still Bank, shares []float64, slowed []Bank) (p record.ProofRow, err error) {
+	fewer := math.Sqrt(float64(len(row.Ratios)) / float64(d.Pairs)) // pairs leave a wider interval
+	p = record.ProofRow{Row: row.Row, Unit: row.Unit, Band: fewer * bandOf(paired(row.Cell, row.Ratios))}
+	if p.Alarms, err = d.Run(still, row.Row); err != nil {
 		return p, err
 	}
-	before := median(slices.Clone(base.runs(row.Cell)))
 	for i, share := range shares {
-		changed := base.With(row.Row, slowed[i])
-		power := record.Power{Slowdown: share, Measured: median(slices.Clone(changed.runs(row.Cell)))/before - 1}
-		if power.Found, err = d.Run(base, changed, row.Row); err != nil {
+		bank := still.With(row.Row, slowed[i])
+		power := record.Power{Slowdown: share, Measured: math.Expm1(median(slices.Clone(bank.ratios(row.Cell))))}
+		if power.Found, err = d.Run(bank, row.Row); err != nil {
 			return p, err
 		}
 		p.Power = append(p.Power, power)
@@ -104,19 +99,10 @@ func missedBy(p record.Proof) (missed []string) {
 	return missed
 }
 
-// joined is two banks of the same rows as one.
-func (b Bank) joined(other Bank) Bank {
-	out := slices.Clone(b)
-	for i := range out {
-		out[i].Runs = slices.Concat(b[i].Runs, other.runs(b[i].Cell))
-	}
-	return out
-}
-
-func (b Bank) runs(c Cell) []float64 {
+func (b Bank) ratios(c Cell) []float64 {
 	for _, row := range b {
 		if row.Cell == c {
-			return row.Runs
+			return row.Ratios
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -23,6 +24,10 @@ type Sample struct {
 	Unit   string
 	Values []float64
 	Spread float64 // relative half-width of an error common to all Values: a floor's
+
+	// Processes is every trial of each of several processes, in the order of
+	// their turns: NaN for one that does not count. Nil where it was but one.
+	Processes [][]float64
 }
 
 // XFloor is the unit of a multiple of a row's floor.
@@ -38,13 +43,33 @@ func SideOf(name string, run record.Run) Side {
 			continue
 		}
 		for _, unit := range row.Units() {
-			side.Add(Sample{Row: row.Benchmark(), Unit: unit, Values: row.Values(unit)})
+			side.Add(Sample{Row: row.Benchmark(), Unit: unit, Values: row.Values(unit), Processes: processes(row, unit)})
 		}
 		if multiples, ok := overFloor(row); ok {
 			side.Add(multiples)
 		}
 	}
 	return side
+}
+
+// processes is what each process measured of a row in unit, trial by trial.
+func processes(row record.Row, unit string) (all [][]float64) {
+	for _, t := range row.Trials {
+		if t.Process == 0 {
+			return nil
+		}
+		for len(all) < t.Process {
+			all = append(all, nil)
+		}
+		figure := math.NaN()
+		for _, v := range t.Values {
+			if v.Unit == unit && t.Invalid == "" {
+				figure = v.Value
+			}
+		}
+		all[t.Process-1] = append(all[t.Process-1], figure)
+	}
+	return all
 }
 
 // overFloor is a row's figures as multiples of its floor.
@@ -103,8 +128,9 @@ func (s Side) rowsBeyond(other Side) []string {
 	return beyond
 }
 
-// overFloors is s with nothing but its multiples of floors.
+// overFloors is s with nothing but its multiples of floors, which take no turns.
 func (s Side) overFloors() Side {
+	s.Turns = ""
 	s.Samples = slices.DeleteFunc(slices.Clone(s.Samples), func(x Sample) bool { return x.Unit != XFloor })
 	return s
 }

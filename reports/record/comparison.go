@@ -21,13 +21,14 @@ type Change struct {
 	Unit     string  `json:"unit"`
 	Old      Center  `json:"old"`
 	New      Center  `json:"new"`
-	Ratio    float64 `json:"ratio"`     // New over Old, of the medians
-	RatioLow float64 `json:"ratio_low"` // 95 %, resampled by run
+	Ratio    float64 `json:"ratio"`     // New over Old, of the medians; of pairs by Hodges and Lehmann
+	RatioLow float64 `json:"ratio_low"` // 95 %, resampled by run; of pairs by their signed ranks
 	RatioHi  float64 `json:"ratio_high"`
-	P        float64 `json:"p"`      // Mann-Whitney, two-sided
-	PHolm    float64 `json:"p_holm"` // the same, adjusted for the number of tests
+	Pairs    int     `json:"pairs,omitempty"` // of processes that took turns; 0: the sides know nothing of each other
+	P        float64 `json:"p"`               // two-sided, Mann-Whitney; of pairs Wilcoxon's signed ranks
+	PHolm    float64 `json:"p_holm"`          // the same, adjusted for the number of tests
 	// Direction is what the change means: better, worse, or same when it is not
-	// significant.
+	// significant; INCONCLUSIVE when it is, and may be the host's as well.
 	Direction string   `json:"direction"`
 	Warnings  []string `json:"warnings,omitempty"`
 }

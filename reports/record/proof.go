@@ -8,7 +8,7 @@ type Proof struct {
 	Fitness Fitness  `json:"fitness"`
 	Seed    uint64   `json:"seed"`
 	Blocks  int      `json:"blocks"` // of fresh processes, one of each kind
-	Runs    int      `json:"runs"`   // a side of each trial of the gate
+	Pairs   int      `json:"pairs"`  // of processes that each trial of the gate draws
 	Trials  int      `json:"trials"` // for each figure
 	Rules   []string `json:"rules"`  // as they were written
 
@@ -30,7 +30,7 @@ type ProofRow struct {
 // Power is how often a slowdown was found.
 type Power struct {
 	Slowdown float64 `json:"slowdown"` // asked for, as a share
-	Measured float64 `json:"measured"` // what the medians over all runs say it was
+	Measured float64 `json:"measured"` // what the median over all pairs says it was
 	Found    Rate    `json:"found"`
 }
 
