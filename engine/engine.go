@@ -88,37 +88,49 @@ type Engine struct {
 	Recovery store.Recovery // what New found in the log's folder
 	Plane    *control.Plane // decides what is done about pressure
 
-	cfg         Config
-	arena       *memory.Arena
-	log         keeper
-	bus         *bus.Bus
-	pools       []*memory.Pool
-	intakes     []*ingest.Intake
-	tcp         *ingest.TCP
-	udp         netip.AddrPort // where datagrams are really taken
-	files       []*ingest.File
-	slots       *bus.Slots
-	letters     *bus.DeadLetters
-	chutes      []*bus.Chute
-	deadLog     letterKeeper
-	deadText    io.WriteCloser
-	controller  *controller
-	processors  [event.Lanes][]*process.Processor // of their sub-lanes
-	crews       []*duty.Crew                      // of the sub-lanes that helpers may take over
-	helperBells []*duty.Bell
-	seen        *process.Seen
-	transact    []*process.Transactions
-	passing     []*process.Passing
-	windows     *process.Aggregator // nil without windows
-	results     *ingest.Publisher   // of windows: the storer's
-	made        *ingest.Intake      // theirs
-	writer      *process.LetterWriter
-	orders      bus.Orders
-	askers      bus.Askers
-	followers   process.Followers
-	storer      *process.Storer
+	cfg Config
+
+	// What the stages stand on.
+	arena *memory.Arena
+	pools []*memory.Pool // of the ways in
+	slots *bus.Slots
+	bus   *bus.Bus
+
+	// The data's way: ingest, dispatch and bus, process, store.
+	intakes    []*ingest.Intake // of every way in
+	tcp        *ingest.TCP
+	udp        netip.AddrPort // where datagrams are really taken
+	files      []*ingest.File
+	processors [event.Lanes][]*process.Processor // of their sub-lanes
+	seen       *process.Seen
+	transact   []*process.Transactions
+	passing    []*process.Passing
+	followers  process.Followers
+	storer     *process.Storer
+	log        keeper
+
+	// What the engine makes itself: results of windows.
+	windows *process.Aggregator // nil without
+	results *ingest.Publisher   // the storer's
+	made    *ingest.Intake      // theirs
+
+	// The way of what is given up on.
+	chutes   []*bus.Chute // one from each stage that does
+	letters  *bus.DeadLetters
+	writer   *process.LetterWriter
+	deadLog  letterKeeper
+	deadText io.WriteCloser
+
+	// The ways back: answers, and what to do about pressure.
+	askers     bus.Askers
+	orders     bus.Orders
+	controller *controller
+
+	// Who steps it all.
 	workers     map[Stage][]duty.Worker
 	bells       map[Stage]*duty.Bell
+	crews       []*duty.Crew // of the sub-lanes that helpers may take over
+	helperBells []*duty.Bell
 	threads     []*duty.Thread
 	running     chan struct{} // closed when all threads run
 	failed      chan error    // the first failure of the log
