@@ -225,7 +225,7 @@ func newClusterStatus() *cobra.Command {
 
 Replicas are compared by the chain of checksums behind the last record that all
 nodes have which answered. Exit codes: 0 all members answer and agree, 1 one is
-missing or disagrees, 3 there is no majority.`
+missing, disagrees, or has a full disk, 3 there is no majority.`
 	c.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return c
 }
@@ -257,6 +257,11 @@ func (v *clusterView) fault() error {
 	for p, a := range v.Agreements {
 		if a.Different {
 			return fmt.Errorf("partition %d: the replicas differ behind record %d", p, a.Index)
+		}
+	}
+	for _, n := range v.Nodes {
+		if n.Full {
+			return fmt.Errorf("%s has no room left on its disk: it keeps no streams until there is", n.Name)
 		}
 	}
 	if len(v.Missing) > 0 {

@@ -142,16 +142,20 @@ func (f *fleet) settled(nodes ...int) bool {
 }
 
 // leader is the node that leads the most streams.
-func (f *fleet) leader() int {
-	statuses, err := f.client.Statuses(context.Background())
-	if err != nil || len(statuses) == 0 {
-		f.t.Fatalf("no status: %v", err)
-	}
+func (f *fleet) leader() (best int) {
+	f.t.Helper()
 	leads := map[string]int{}
-	for _, p := range statuses[0].Partitions {
-		leads[p.Leader]++
-	}
-	best := 0
+	f.until("all streams have a leader", patience, func() bool {
+		clear(leads)
+		statuses, err := f.client.Statuses(context.Background())
+		if err != nil || len(statuses) == 0 {
+			return false
+		}
+		for _, p := range statuses[0].Partitions {
+			leads[p.Leader]++
+		}
+		return leads[""] == 0
+	})
 	for i, n := range f.layout.Nodes {
 		if leads[n.Name] > leads[f.layout.Nodes[best].Name] {
 			best = i

@@ -84,7 +84,7 @@ func TestWhoIsLetIn(t *testing.T) {
 			c.Close()
 		}
 	}
-	if o, err := n.server.Varz(nil); err != nil || o.HTTPPort != 0 || o.HTTPSPort != 0 || o.Cluster.Port != 0 || o.LeafNode.Port != 0 || o.MQTT.Port != 0 || o.Websocket.Port != 0 {
+	if o, err := n.server.now.Load().Varz(nil); err != nil || o.HTTPPort != 0 || o.HTTPSPort != 0 || o.Cluster.Port != 0 || o.LeafNode.Port != 0 || o.MQTT.Port != 0 || o.Websocket.Port != 0 {
 		t.Errorf("ports are open that nobody asked for: %+v, %v", o, err)
 	}
 	if key, err := os.Stat(filepath.Join(cfg.Certs, "n1.key")); err != nil || key.Mode().Perm() != 0o600 {
@@ -95,7 +95,7 @@ func TestWhoIsLetIn(t *testing.T) {
 // TestAloneOpensNoPort: a node without peers and clients listens nowhere.
 func TestAloneOpensNoPort(t *testing.T) {
 	n := alone(t, t.TempDir(), Source{})
-	if a := n.server.Addr(); a != nil && a.(*net.TCPAddr) != nil {
+	if a := n.server.now.Load().Addr(); a != nil && a.(*net.TCPAddr) != nil {
 		t.Errorf("it listens at %v", a)
 	}
 }

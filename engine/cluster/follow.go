@@ -36,6 +36,7 @@ func (r *replica) land(l landing) {
 func (r *replica) follow(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	r.ended = ctx.Done()
 	if r.log == nil {
 		if err := r.open(); err != nil {
 			return err
@@ -61,7 +62,7 @@ func (r *replica) follow(ctx context.Context) error {
 func (r *replica) readOn(ctx context.Context) error {
 	for {
 		next := r.end.stream + 1
-		last, err := r.feed.read(ctx, next, r.take)
+		last, err := r.feed.read(ctx, next, func(stream uint64, data []byte) error { return r.take(ctx, stream, data) })
 		if err = cmp.Or(r.known(), err, r.commit()); err != nil || last+1 < next+feedBatch {
 			return err
 		}
@@ -82,14 +83,14 @@ func (r *replica) rest(ctx context.Context) error {
 	for {
 		select {
 		case l := <-r.landed:
-			if whole, err := r.accept(&l); !whole || err != nil {
+			if whole, err := r.accept(ctx, &l); !whole || err != nil {
 				return err
 			}
 			soon(l.stream)
 		case to := <-r.feed.bells:
 			soon(to)
 		case <-look.C:
-			if whole, err := r.acceptAll(); !whole || err != nil {
+			if whole, err := r.acceptAll(ctx); !whole || err != nil {
 				return err
 			}
 			if err := r.commit(); err != nil || heard == 0 || heard > r.end.stream {
@@ -103,11 +104,11 @@ func (r *replica) rest(ctx context.Context) error {
 	}
 }
 
-func (r *replica) acceptAll() (whole bool, err error) {
+func (r *replica) acceptAll(ctx context.Context) (whole bool, err error) {
 	for {
 		select {
 		case l := <-r.landed:
-			if whole, err := r.accept(&l); !whole || err != nil {
+			if whole, err := r.accept(ctx, &l); !whole || err != nil {
 				return whole, err
 			}
 		default:
@@ -118,26 +119,31 @@ func (r *replica) acceptAll() (whole bool, err error) {
 
 // accept applies a group that was handed over, unless something is missing
 // before it.
-func (r *replica) accept(l *landing) (whole bool, err error) {
+func (r *replica) accept(ctx context.Context, l *landing) (whole bool, err error) {
 	next := r.end.stream + 1
 	if l.stream == next {
-		err = r.put(l)
+		err = r.put(ctx, l)
 	}
 	return l.stream <= next, err
 }
 
 // take applies one message that was read.
-func (r *replica) take(stream uint64, data []byte) error {
+func (r *replica) take(ctx context.Context, stream uint64, data []byte) error {
 	g, err := decodeGroup(data)
 	if err != nil {
 		return fmt.Errorf("stream message %d: %w", stream, err)
 	}
-	return r.put(&landing{stream, g})
+	return r.put(ctx, &landing{stream, g})
 }
 
 // put applies a group, if it counts. What it appends is written by commit.
-func (r *replica) put(l *landing) error {
-	if r.end.goesOn(&l.group) {
+func (r *replica) put(ctx context.Context, l *landing) error {
+	if r.adrift = r.adrift || l.stream > r.end.stream+1; r.adrift {
+		if err := r.bridge(ctx, l); err != nil {
+			return err
+		}
+	}
+	if !r.adrift && r.end.goesOn(&l.group) {
 		if err := r.apply(&l.group); err != nil {
 			return err
 		}

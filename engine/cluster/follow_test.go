@@ -23,7 +23,7 @@ func TestHandedOverInOrder(t *testing.T) {
 		{landing{3, gap}, false, 1, 3},
 		{landing{2, gap}, true, 2, 3}, // the next message, which counts for nobody
 	} {
-		whole, err := r.accept(&step.landing)
+		whole, err := r.accept(t.Context(), &step.landing)
 		if err != nil || whole != step.whole || r.end.stream != step.stream || r.end.index != step.index {
 			t.Fatalf("message %d: %v, %v, then at message %d with %d records; want %v, message %d, %d records",
 				step.landing.stream, whole, err, r.end.stream, r.end.index, step.whole, step.stream, step.index)
@@ -32,7 +32,7 @@ func TestHandedOverInOrder(t *testing.T) {
 	for range 2 * landedMax { // who hands over never waits
 		r.land(landing{1, first})
 	}
-	if whole, err := r.acceptAll(); !whole || err != nil || r.end.index != 3 {
+	if whole, err := r.acceptAll(t.Context()); !whole || err != nil || r.end.index != 3 {
 		t.Errorf("%v, %v, %d records", whole, err, r.end.index)
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -23,7 +22,7 @@ import (
 type Node struct {
 	cfg    Config
 	id     uint64
-	server *server.Server // nil with an external cluster
+	server *resident // nil with an external cluster
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	kv     jetstream.KeyValue
@@ -72,7 +71,7 @@ func Start(cfg Config) (*Node, error) {
 	n.source = newSource(id, cfg.Source, cfg.Partitions, cfg.Logger)
 	n.source.send = n.send
 	if cfg.URL == "" {
-		if n.server, err = startServer(&cfg, creds); err != nil {
+		if n.server, err = newResident(&n.cfg, creds); err != nil {
 			return nil, err
 		}
 	}
@@ -82,6 +81,9 @@ func Start(cfg Config) (*Node, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	n.works.Go(func() { n.join(ctx) })
+	if n.server != nil {
+		n.works.Go(func() { n.server.watch(ctx) })
+	}
 	return n, nil
 }
 
@@ -156,6 +158,7 @@ func (n *Node) join(ctx context.Context) {
 		n.works.Go(func() { n.parts[p].lead.run(ctx) })
 	}
 	n.works.Go(func() { n.roster.run(ctx) })
+	n.works.Go(func() { n.retain(ctx) })
 	if err := n.listen(); err != nil {
 		n.cfg.Logger.Error("cluster requests are not answered", "err", err)
 	}
@@ -192,6 +195,7 @@ func (n *Node) prepare(ctx context.Context) (err error) {
 			return fmt.Errorf("feed of partition %d: %w", number, err)
 		}
 		r := newReplica(number, n.cfg.Dir, stream, feed, n.cfg.Logger)
+		r.others = n.roster.others
 		n.parts = append(n.parts, partition{r, newLead(n.cfg.Name, number, n.js, stream, r, feed.ring, n.cfg.Logger)})
 	}
 	return nil
@@ -308,8 +312,7 @@ func (n *Node) Close() error {
 		n.conn.Close()
 	}
 	if n.server != nil {
-		n.server.Shutdown()
-		n.server.WaitForShutdown()
+		n.server.end()
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestPlaceIsNeverAheadOfTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { r.log.Close() }()
-	if err := r.put(&landing{1, numbered(t, 1, 5)}); err != nil {
+	if err := r.put(t.Context(), &landing{1, numbered(t, 1, 5)}); err != nil {
 		t.Fatal(err)
 	}
 	r.noted = time.Time{}

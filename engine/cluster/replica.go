@@ -44,6 +44,11 @@ type replica struct {
 	noting tail         // the place to write down once the log has it on the disk
 	noted  time.Time    // when one was written down last
 	clock  int64        // minutes, of the record that ids was advanced for last
+	ended  <-chan struct{}
+
+	others    func() []string // nodes that have replicas, too
+	adrift    bool            // the stream no longer has what comes next
+	strangers int             // messages that rest on nothing here, meanwhile
 
 	mu      sync.Mutex
 	tail    tail // as far as it was written, too
@@ -116,7 +121,10 @@ func (r *replica) run(ctx context.Context) {
 			r.logger.Error("replica is made anew from the stream", "err", err)
 			err = r.setAside()
 		}
-		if err != nil {
+		if errors.Is(err, errGone) {
+			r.logger.Error("replica lacks records, and is not served", "err", err)
+			pause(ctx, callWait)
+		} else if err != nil {
 			r.logger.Debug("replica does not follow", "err", err)
 			pause(ctx, retryPause)
 		}
@@ -237,7 +245,11 @@ func (r *replica) write() error {
 		}
 	}
 	for r.log.Full() {
-		time.Sleep(retryPause)
+		select {
+		case <-r.ended:
+			return context.Canceled
+		case <-time.After(retryPause):
+		}
 		if _, err := r.log.Commit(); err != nil {
 			return fmt.Errorf("replica of partition %d: %w", r.number, err)
 		}

@@ -79,7 +79,7 @@ func (r *roster) run(ctx context.Context) {
 		}
 		if err != nil && ctx.Err() == nil {
 			r.logger.Debug("lease not renewed", "err", err)
-			clear(r.heard)
+			r.forgive()
 		}
 		select {
 		case <-tick.C:
@@ -98,7 +98,7 @@ func (r *roster) step(ctx context.Context) error {
 	defer cancel()
 	r.beat++
 	if time.Since(r.last) > r.lease { // this node was the silent one
-		clear(r.heard)
+		r.forgive()
 	}
 	if _, err := r.kv.Put(ctx, leasePrefix+r.name, strconv.AppendUint(nil, r.beat, 10)); err != nil {
 		return err
@@ -122,6 +122,16 @@ func (r *roster) step(ctx context.Context) error {
 	}
 	r.adopt(table, revision)
 	return nil
+}
+
+// forgive lets nobody pass for silent before it had time to be heard: two beats,
+// from when this node could be heard itself.
+func (r *roster) forgive() {
+	for name, b := range r.heard {
+		if least := time.Now().Add(-r.lease / 3); b.since.Before(least) {
+			r.heard[name] = beat{b.word, least}
+		}
+	}
 }
 
 // silent lists the members that have been silent for a lease.
@@ -203,6 +213,18 @@ func (r *roster) owner(partition int) Assignment {
 		return Assignment{}
 	}
 	return r.table.Partitions[partition]
+}
+
+// members are the nodes of the table.
+func (r *roster) members() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.table.Nodes)
+}
+
+// others are the members but for this node.
+func (r *roster) others() []string {
+	return slices.DeleteFunc(r.members(), func(name string) bool { return name == r.name })
 }
 
 // leave tells the others not to wait for the lease to end.

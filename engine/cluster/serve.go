@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -165,8 +166,8 @@ func (n *Node) serveMove(m *nats.Msg) {
 		return
 	}
 	for p := range n.parts {
-		if n.server != nil && n.server.JetStreamIsStreamLeader("$G", streamOf(p)) {
-			if err := n.server.JetStreamStepdownStream("$G", streamOf(p)); err != nil {
+		if n.server != nil && n.server.now.Load().JetStreamIsStreamLeader("$G", streamOf(p)) {
+			if err := n.server.now.Load().JetStreamStepdownStream("$G", streamOf(p)); err != nil {
 				n.cfg.Logger.Warn("stream keeps its leader", "partition", p, "err", err)
 			}
 		}
@@ -180,6 +181,7 @@ type Status struct {
 	ID         string            `json:"id"`
 	Replicated uint64            `json:"replicated"` // of its own log
 	Durable    uint64            `json:"durable"`    // of its own log
+	Full       bool              `json:"full"`       // its disk: it keeps no streams until there is room
 	Partitions []PartitionStatus `json:"partitions"`
 }
 
@@ -191,6 +193,7 @@ type PartitionStatus struct {
 	Leader  string `json:"stream_leader"` // "" while there is none
 	State   State  `json:"state"`
 	Records uint64 `json:"records"` // in the replica
+	Stream  uint64 `json:"stream"`  // last message of the stream that it has
 	Chain   uint32 `json:"chain"`   // behind the last of them
 	Behind  uint64 `json:"behind"`  // messages of the stream that the replica lacks, as far as this node knows
 	Repairs int    `json:"repairs"` // times that the replica was made anew
@@ -199,26 +202,35 @@ type PartitionStatus struct {
 // Status is where this node stands.
 func (n *Node) Status() Status {
 	s := Status{Name: n.cfg.Name, ID: fmt.Sprintf("%016x", n.id), Replicated: n.Replicated()}
+	s.Full = n.server != nil && n.server.full.Load()
 	if n.cfg.Source.Durable != nil {
 		s.Durable = n.cfg.Source.Durable()
 	}
-	for p := range n.parts {
-		s.Partitions = append(s.Partitions, n.partitionStatus(p))
+	select {
+	case <-n.joined:
+	default:
+		return s // and has no partitions yet
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var asked sync.WaitGroup
+	s.Partitions = make([]PartitionStatus, len(n.parts))
+	for p := range n.parts {
+		asked.Go(func() { s.Partitions[p] = n.partitionStatus(ctx, p) })
+	}
+	asked.Wait()
 	return s
 }
 
-func (n *Node) partitionStatus(p int) PartitionStatus {
+func (n *Node) partitionStatus(ctx context.Context, p int) PartitionStatus {
 	a, r := n.roster.owner(p), n.parts[p].replica
 	r.mu.Lock()
 	s := PartitionStatus{Owner: a.Owner, Epoch: a.Epoch, State: r.state, Records: r.tail.index, Chain: r.tail.chain, Repairs: r.repairs}
-	at := r.tail.stream
+	s.Stream = r.tail.stream
 	r.mu.Unlock()
 	s.Leading = n.parts[p].lead.leading.Load()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
 	if info, err := n.parts[p].lead.stream.Info(ctx); err == nil {
-		s.Behind = info.State.LastSeq - min(at, info.State.LastSeq)
+		s.Behind = info.State.LastSeq - min(s.Stream, info.State.LastSeq)
 		if info.Cluster != nil {
 			s.Leader = info.Cluster.Leader
 		}

@@ -29,6 +29,7 @@ func startServer(c *Config, creds credentials) (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	hasten(c.Lease)
 	s, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("cluster server: %w", err)
@@ -94,7 +95,7 @@ func hostPort(address string) (host string, port int, err error) {
 }
 
 // connect connects to the server in the process, or to the external one.
-func connect(c *Config, s *server.Server, creds credentials) (*nats.Conn, error) {
+func connect(c *Config, s *resident, creds credentials) (*nats.Conn, error) {
 	options := []nats.Option{
 		nats.Name(c.Name), nats.MaxReconnects(-1), nats.ReconnectWait(200 * time.Millisecond),
 		nats.Timeout(handshake * time.Second), nats.SyncQueueLen(1 << 16),

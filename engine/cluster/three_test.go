@@ -51,14 +51,20 @@ func newTrio(t *testing.T) *trio {
 		c.cfgs[i] = cfg
 		c.nodes[i] = started(t, cfg)
 	}
-	for i, n := range c.nodes {
-		select {
-		case <-n.Joined():
-		case <-time.After(patience):
-			t.Fatalf("n%d did not join", i+1)
-		}
+	for _, n := range c.nodes {
+		joined(t, n)
 	}
 	return c
+}
+
+// joined waits until a node takes part: before that it has no partitions to look at.
+func joined(t *testing.T, n *Node) {
+	t.Helper()
+	select {
+	case <-n.Joined():
+	case <-time.After(patience):
+		t.Fatalf("%s did not join", n.cfg.Name)
+	}
 }
 
 // agree waits until the nodes given hold so many records, and the same.
@@ -120,6 +126,7 @@ func TestThreeNodes(t *testing.T) {
 	c.agree(total-stays, c.nodes[1:]...)
 
 	c.nodes[0] = started(t, c.cfgs[0])
+	joined(t, c.nodes[0])
 	c.agree(total, c.nodes[:]...)
 	for p, part := range content(t, c.nodes[0]) {
 		last := map[uint64]uint64{}

@@ -1,0 +1,103 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"eventstreamcore/engine/store"
+)
+
+// What a replica does when the stream no longer holds what comes next: it takes
+// those records from the replicas of others, and goes on where the stream
+// begins. Until then it serves nobody.
+
+// bridge makes the replica's end the one that a group rests on, where the
+// messages before it are gone. Every group says enough of it: where it stands in
+// the partition and how far each node's log was. A message that counts for nobody
+// leaves the replica adrift.
+func (r *replica) bridge(ctx context.Context, l *landing) error {
+	g := &l.group
+	r.enter(Repairing)
+	if err := r.borrow(ctx, g.index-1); err != nil {
+		return err
+	}
+	if r.has.index == g.index-1 && r.has.chain != g.before {
+		if r.strangers++; r.strangers > flightsMax { // more than one owner's groups under way
+			r.strangers = 0
+			return fmt.Errorf("%w: the chain behind record %d is none that the stream rests on", errDamaged, r.has.index)
+		}
+		return nil
+	}
+	r.end = tail{stream: l.stream - 1, epoch: g.epoch, index: g.index - 1, chain: g.before, marks: g.marks}
+	if g.origin != 0 {
+		r.end.marks = g.marks.with(g.origin, g.prev)
+	}
+	r.adrift, r.strangers = false, 0
+	r.enter(Following)
+	r.logger.Info("replica goes on where the stream begins", "message", l.stream, "records", r.has.index)
+	return nil
+}
+
+// errGone says that records are neither in the stream nor with anybody who
+// answers.
+var errGone = errors.New("no stream has them, nor a node that answers")
+
+// borrow appends the records up to one from whoever has them.
+func (r *replica) borrow(ctx context.Context, to uint64) error {
+	from := r.has.index + 1
+	for r.has.index < to {
+		before := r.has.index
+		for _, node := range r.others() {
+			if err := r.borrowFrom(ctx, node, to); err != nil {
+				return err
+			}
+		}
+		if r.has.index == before {
+			return fmt.Errorf("records %d to %d of partition %d: %w", before+1, to, r.number, errGone)
+		}
+	}
+	if from <= to {
+		r.logger.Warn("records that the stream no longer has came from other nodes", "from", from, "to", to)
+	}
+	return r.write()
+}
+
+// borrowFrom takes from one node what it gives, up to a record. That it gives
+// nothing is no error.
+func (r *replica) borrowFrom(ctx context.Context, node string, to uint64) error {
+	for r.has.index < to {
+		request, err := json.Marshal(readRequest{r.number, r.has.index + 1})
+		if err != nil {
+			return err
+		}
+		within, cancel := context.WithTimeout(ctx, callWait)
+		m, err := r.feed.conn.RequestWithContext(within, readSubject+node, request)
+		cancel()
+		if err != nil || len(m.Data) == 0 || m.Header.Get(errorHeader) != "" {
+			return ctx.Err()
+		}
+		if err := r.adopt(m.Data, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adopt appends records as another replica has them, up to one.
+func (r *replica) adopt(b []byte, to uint64) error {
+	for len(b) > 0 && r.has.index < to {
+		e, size, err := store.ParseEntry(b)
+		if err != nil || e.Sequence != r.has.index+1 {
+			return fmt.Errorf("record %d from another node: %w", r.has.index+1, errors.Join(err, errGroup))
+		}
+		if err := r.append(&e, e.Sequence); err != nil {
+			return err
+		}
+		r.has = bound{e.Sequence, link(r.has.chain, e.Content)}
+		r.remember(&e)
+		b = b[size:]
+	}
+	return nil
+}
