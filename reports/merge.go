@@ -89,7 +89,7 @@ func mergeRow(name string, runs []record.Run) (row record.Row, err error) {
 	if row.Distributions, err = gatherDistributions(own); err != nil {
 		return row, err
 	}
-	if len(row.Distributions) == 1 {
+	if len(row.Distributions) > 0 {
 		d := row.Distributions[0]
 		sum.N, sum.Encoded, sum.Values = d.Count, d.Encoded, append(sum.Values, PercentileValues(d)...)
 	}

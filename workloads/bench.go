@@ -68,12 +68,12 @@ type Bench struct {
 }
 
 // Settle prepares the process for measuring: the collector is off, and there are
-// two more scheduler slots than spinning threads.
+// scheduler slots for two threads that spin, as the machine's own probes have.
 func (b *Bench) Settle() {
 	b.use(b.Pairs[0])
 	b.guest = isGuest()
 	debug.SetGCPercent(-1)
-	runtime.GOMAXPROCS(4)
+	runtime.GOMAXPROCS(2 + 2)
 }
 
 func (b *Bench) use(p Pair) { b.Hot, b.Peer, b.node = p.Hot, p.Peer, p.Node }
@@ -82,7 +82,10 @@ func (b *Bench) use(p Pair) { b.Hot, b.Peer, b.node = p.Hot, p.Peer, p.Node }
 // no other CPU is left they may run on all: a pinned goroutine that the runtime
 // pre-empts goes on only after one of them has run, so that keeping them to a
 // CPU where something spins would cost a time slice, some milliseconds, each time.
+//
+// There are two more scheduler slots than threads that spin.
 func (b *Bench) confine(threads int) error {
+	runtime.GOMAXPROCS(threads + 2)
 	rest := b.rest(threads)
 	if err := cpu.Confine(nil, rest...); err != nil {
 		return fmt.Errorf("confining the runtime's threads to CPUs %v: %w", rest, err)
@@ -265,6 +268,9 @@ func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record
 	}
 	if own.Loads = loads(outcomes); own.Loads != nil {
 		own.Notes = append(own.Notes, notes(own.Loads, outcomes[0])...)
+	}
+	if text := pressed(outcomes); text != "" {
+		own.Notes = append(own.Notes, text)
 	}
 	spans := spansOf(outcomes)
 	if slices.ContainsFunc(own.Trials, func(t record.Trial) bool { return len(t.Values) > 0 || t.Invalid != "" && spans == nil }) {

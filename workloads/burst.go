@@ -89,7 +89,7 @@ func (b *burst) begin(now cpu.Ticks) int {
 // run has the rig store n events and says how it went. drive, if not nil, sends
 // them from elsewhere.
 func (b *burst) run(bench *Bench, r *rig, n int, drive func() error) (out Outcome, err error) {
-	before := r.engine.Stats()
+	before, calm := r.engine.Stats(), r.relieve()
 	if drive == nil {
 		b.orders <- order{publish: n, expect: n}
 	} else {
@@ -101,7 +101,7 @@ func (b *burst) run(bench *Bench, r *rig, n int, drive func() error) (out Outcom
 	select {
 	case took := <-b.results:
 		ns := float64(bench.Clock.Ns(took)) / float64(n)
-		out.Trial = record.Trial{N: int64(n), Values: []record.Value{value("ns/op", ns), value("events/s", 1e9/ns)}}
+		out.Trial = record.Trial{N: int64(n), Values: []record.Value{value("ns/op", ns), value("events/s", 1e9/ns)}, State: r.state(calm)}
 	case err := <-r.ended:
 		return out, fmt.Errorf("engine ended during a trial: %w", err)
 	case <-time.After(trialLimit):

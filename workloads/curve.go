@@ -149,3 +149,15 @@ func notes(list []record.Load, out Outcome) []string {
 	}
 	return []string{note, calm, out.beyond}
 }
+
+// pressed says what pressure trials at full rate came under, "" where none was judged.
+func pressed(outcomes []Outcome) string {
+	state := ""
+	for _, out := range outcomes {
+		state = worse(state, out.State)
+	}
+	if state == "" {
+		return ""
+	}
+	return "pressure at full rate: " + state
+}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -300,5 +301,40 @@ func TestInterruptedBetweenTrials(t *testing.T) {
 	rows, err := b.Measure(chosen(t, b, "^dispatch|^parse"), func() bool { looks++; return looks > 3 })
 	if err != nil || len(rows) == 0 || len(rows) > 2 {
 		t.Errorf("%d rows, %v", len(rows), err)
+	}
+}
+
+// TestSchedulerSlots: two more than threads that spin, whatever was before.
+func TestSchedulerSlots(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	b := small(t)
+	for _, threads := range []int{1, 3, 2} {
+		if err := b.confine(threads); err != nil {
+			t.Fatal(err)
+		}
+		if n := runtime.GOMAXPROCS(0); n != threads+2 {
+			t.Errorf("%d slots for %d threads that spin", n, threads)
+		}
+	}
+}
+
+// TestFullRateSaysItsPressure: the worst that was judged in any trial, or nothing
+// where none was.
+func TestFullRateSaysItsPressure(t *testing.T) {
+	at := func(states ...string) (list []Outcome) {
+		for _, s := range states {
+			list = append(list, Outcome{Trial: record.Trial{N: 1, State: s, Values: []record.Value{value("ns/op", 1)}}})
+		}
+		return list
+	}
+	for want, list := range map[string][]Outcome{
+		"":                                 at("", ""),
+		"pressure at full rate: HEALTHY":   at("", "HEALTHY", "HEALTHY"),
+		"pressure at full rate: EMERGENCY": at("HEALTHY", "EMERGENCY", "", "DEGRADED"),
+	} {
+		row := new(Bench).rows(record.Row{Workload: "pipeline"}, Cell{}, list)[0]
+		if got := strings.Join(row.Notes, "; "); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -203,6 +203,13 @@ func printLoad(w io.Writer, r drive.Report, asJSON bool) error {
 	if d := r.Debt; d != nil {
 		fmt.Fprintf(w, "debt of the sender: %s\n", quantiles(d))
 	}
+	if l := r.Lost; l != nil && l.Count > 0 {
+		fmt.Fprintf(w, "the sender was away %d times, %v in all, %v at the most", l.Count, ns(l.Ns), ns(l.Longest))
+		if r.Calm != nil {
+			fmt.Fprintf(w, "; debt of the %d events undisturbed by that: %s", r.Calm.Of.Count, quantiles(r.Calm))
+		}
+		fmt.Fprintln(w)
+	}
 	if a := r.Answers; a != nil {
 		fmt.Fprintf(w, "answers: %s, missing %d\n", counts(a.Outcomes), a.Missing)
 		if len(a.Reasons) > 0 {

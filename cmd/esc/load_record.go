@@ -46,7 +46,14 @@ func loadRecord(s drive.Spec, r drive.Report, began time.Time) (run record.Run, 
 	}}}
 	run.Rows = append(run.Rows, sent)
 	if r.Debt != nil {
-		run.Rows = append(run.Rows, spanOf(base, "intended-sent", r.Debt, invalid))
+		debt := spanOf(base, "intended-sent", r.Debt, invalid)
+		if r.Calm != nil {
+			debt.Distributions = append(debt.Distributions, judge.NewDistribution(debt.Distributions[0].Name+record.Undisturbed, asHdr(r.Calm.Of)))
+		}
+		if r.Lost != nil {
+			debt.Strips = []record.Strip{{Name: "sender", CPU: s.CPU, Ns: r.DurationNs, Count: int64(r.Lost.Count), Lost: r.Lost.Ns}}
+		}
+		run.Rows = append(run.Rows, debt)
 	}
 	if r.Answers != nil && r.Answers.Latency != nil {
 		run.Rows = append(run.Rows, spanOf(base, "intended-answered", r.Answers.Latency, invalid))

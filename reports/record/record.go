@@ -170,6 +170,7 @@ type Trial struct {
 	// pages, so that together they count once: Row.Counted.
 	Process  int       `json:"process,omitempty"`
 	Counters []Counter `json:"counters,omitempty"` // performance counters of its threads
+	State    string    `json:"state,omitempty"`    // of an engine at full rate: the worst pressure state that was judged
 }
 
 // Value is a figure and its unit, in the benchmark format's form: ns/op,

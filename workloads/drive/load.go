@@ -71,6 +71,7 @@ type sender struct {
 	due    []int64 // when each event of the buffer was, ns after the start
 	first  uint64  // the number of the buffer's first event
 	debts  metrics.Histogram
+	away   *away
 	times  *times // nil unless answers are asked for
 	ears   []*ear // one a link, or none
 	report Report
@@ -85,7 +86,7 @@ func newSender(ctx context.Context, spec Spec) (*sender, error) {
 		return nil, err
 	}
 	s := prepared(spec)
-	s.clock = clock
+	s.clock, s.away = clock, newAway(clock)
 	for range spec.Connections {
 		l, err := connect(ctx, &s.spec)
 		if err != nil {
@@ -165,6 +166,9 @@ func (s *sender) run() error {
 	r.DurationNs = s.now()
 	r.Rate = float64(r.Sent) / (float64(r.DurationNs) / 1e9)
 	r.Debt = newQuantiles(s.debts.Snapshot())
+	if s.away != nil && s.spec.open() {
+		r.Lost, r.Calm = &s.away.lost, newQuantiles(s.away.calm.Snapshot())
+	}
 	r.Partial = s.cancelled.Load()
 	if err == nil {
 		err = s.finish()
@@ -204,16 +208,17 @@ type pacer interface {
 // openLoop sends each event when it is due, or as soon as it can thereafter.
 func (s *sender) openLoop(pacer pacer) error {
 	total := s.spec.total()
-	last := int64(0)
+	last, sent := int64(0), false
 	for i := uint64(0); i < total && !s.cancelled.Load(); {
 		now := s.now()
+		s.away.round(cpu.Now(), now, sent)
 		for i < total && pacer.Next() <= now && len(s.buffer) < writeBytes {
 			last = pacer.Take()
 			s.add(i, last)
 			i++
 		}
-		if len(s.due) == 0 {
-			s.wait(pacer.Next() - now)
+		if sent = len(s.due) > 0; !sent {
+			s.rest(pacer.Next() - now)
 			continue
 		}
 		if err := s.write(); err != nil {
@@ -223,6 +228,13 @@ func (s *sender) openLoop(pacer pacer) error {
 	s.report.LagNs = max(0, s.now()-last)
 	s.report.KeptUp = keptUp(s.report.LagNs, last)
 	return nil
+}
+
+func (s *sender) rest(ns int64) {
+	s.wait(ns)
+	if ns > sleepOver {
+		s.away.slept()
+	}
 }
 
 // wait spins, or sleeps through the better part of a long wait.
@@ -279,6 +291,7 @@ func (s *sender) write() error {
 	now := s.now()
 	for _, due := range s.due {
 		s.debts.Record(now - due)
+		s.away.record(due, now-due)
 		if s.spec.Stamps {
 			s.report.Stamps = append(s.report.Stamps, Stamp{s.start + due, s.start + now})
 		}

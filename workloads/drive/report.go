@@ -20,8 +20,10 @@ type Report struct {
 
 	// The generator's own lateness: an open loop's intended -> sent.
 	Debt   *Quantiles `json:"debt,omitempty"`
-	LagNs  int64      `json:"lag_ns"`  // how much longer than its schedule it took
-	KeptUp bool       `json:"kept_up"` // that is at most 1 %, or 10 ms
+	Calm   *Quantiles `json:"debt_undisturbed,omitempty"` // of the events into whose wait no gap of the sender's own fell
+	Lost   *Lost      `json:"lost,omitempty"`             // by those gaps
+	LagNs  int64      `json:"lag_ns"`                     // how much longer than its schedule it took
+	KeptUp bool       `json:"kept_up"`                    // that is at most 1 %, or 10 ms
 
 	// ResidualNs is by how much the counter's prediction of CLOCK_MONOTONIC_RAW was
 	// off at the most, each 100 ms: how far intended times may be trusted.
