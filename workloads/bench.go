@@ -239,7 +239,7 @@ func (b *Bench) trials(name string, c Cell, wanted int, stopped func() bool) (ou
 
 // trialsLeast is how many trials a cell has that takes long: fewer than give an
 // interval are a figure all the same.
-const trialsLeast = 2
+const trialsLeast = 1
 
 // kept is how many trials of the cell are kept.
 func (b *Bench) kept(c Cell) int {

@@ -34,11 +34,9 @@ const (
 	// the trials are divided by as many, and a bit.
 	capacityRuns = 5
 
-	// A rate of the curve is offered for so long at least that the pressure is
-	// judged meanwhile, and one beyond the capacity for longer: until lanes are full
-	// and something is done about it.
-	judgedFor = control.Every + control.Every/10
-	beyondFor = 3 * control.Every
+	// beyondFor is for how long at least a rate beyond the capacity is offered: until
+	// lanes are full, and the pressure was judged.
+	beyondFor = 2*control.Every + control.Every/10
 )
 
 // capacityShares are the rates of the throughput-latency curve beside no load:
@@ -146,7 +144,7 @@ func (s *survey) extend() error {
 // curve offers no load, then each share of the capacity.
 func (s *survey) curve() (points []record.Load, err error) {
 	for _, rate := range s.rates {
-		length := max(s.bench.Time, judgedFor)
+		length := s.bench.Time
 		if rate > s.near {
 			length = max(s.bench.Time, beyondFor)
 		}

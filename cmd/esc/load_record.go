@@ -48,7 +48,7 @@ func loadRecord(s drive.Spec, r drive.Report, began time.Time) (run record.Run, 
 	if r.Debt != nil {
 		debt := spanOf(base, "intended-sent", r.Debt, invalid)
 		if r.Calm != nil {
-			debt.Distributions = append(debt.Distributions, judge.NewDistribution(debt.Distributions[0].Name+record.Undisturbed, asHdr(r.Calm.Of)))
+			debt.Distributions = append(debt.Distributions, judge.NewDistribution(debt.Distributions[0].Name+record.Undisturbed, workloads.AsHDR(r.Calm.Of)))
 		}
 		if r.Lost != nil {
 			debt.Strips = []record.Strip{{Name: "sender", CPU: s.CPU, Ns: r.DurationNs, Count: int64(r.Lost.Count), Lost: r.Lost.Ns}}
