@@ -69,7 +69,7 @@ func (w *witness) before() (err error) {
 	return err
 }
 
-const witnessWait = 10 * time.Second // for the last events to be written
+const witnessWait = 30 * time.Second // for the last events to be written
 
 // after looks for what the senders sent, and adds what it found to the trial.
 func (w *witness) after(s *senders, all *record.Run) error {
