@@ -138,7 +138,11 @@ func rowOf(t *testing.T, run record.Run, hosts, span string) record.Row {
 func checkSum(t *testing.T, run record.Run, agents []string, span string) {
 	t.Helper()
 	all := rowOf(t, run, "2", span)
-	want := map[int64]int64{}
+	type bar struct {
+		name string
+		from int64
+	}
+	want := map[bar]int64{}
 	var n, events int64
 	for _, a := range agents {
 		own := rowOf(t, run, a, span)
@@ -151,7 +155,7 @@ func checkSum(t *testing.T, run record.Run, agents []string, span string) {
 				t.Fatal(err)
 			}
 			for _, b := range hist.Distribution() {
-				want[b.From] += b.Count
+				want[bar{d.Name, b.From}] += b.Count
 				n += b.Count
 			}
 		}
@@ -168,8 +172,8 @@ func checkSum(t *testing.T, run record.Run, agents []string, span string) {
 			t.Fatal(err)
 		}
 		for _, b := range hist.Distribution() {
-			if want[b.From] != b.Count {
-				t.Errorf("span %q: %d events from %d ns on, the agents have %d", span, b.Count, b.From, want[b.From])
+			if want[bar{d.Name, b.From}] != b.Count {
+				t.Errorf("span %q: %d events from %d ns on, the agents have %d", span, b.Count, b.From, want[bar{d.Name, b.From}])
 			}
 		}
 		n -= hist.TotalCount()
