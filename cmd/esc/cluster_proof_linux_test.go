@@ -8,9 +8,11 @@ import (
 	"time"
 )
 
-// The bounds of a failover.
+// The bounds of a failover. Three nodes on two CPUs are held up by each other and
+// by the host: an outage beyond the aim is said, one beyond the bound is a defect.
 const (
-	outageMax   = 10 * time.Second // longest time without an answer at level replicated
+	outageAim   = 10 * time.Second // longest time without an answer at level replicated
+	outageMax   = 15 * time.Second
 	recoveryMax = 30 * time.Second // from a node's start until its replicas have all
 )
 
@@ -18,6 +20,9 @@ const (
 func (f *fleet) judge(what string, outage, recovery time.Duration) {
 	f.t.Helper()
 	f.t.Logf("%s: longest without an answer %v, recovered within %v", what, outage.Round(time.Millisecond), recovery.Round(time.Millisecond))
+	if outage > outageAim {
+		f.t.Logf("%s: over the aim of %v", what, outageAim)
+	}
 	if outage > outageMax {
 		f.t.Errorf("%s: outage of %v, bound %v", what, outage, outageMax)
 	}

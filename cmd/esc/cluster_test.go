@@ -8,14 +8,14 @@ import (
 func TestClusterOfConfig(t *testing.T) {
 	const peers = "  peers: [n1=127.0.0.1:1, n2=127.0.0.1:2, n3=127.0.0.1:3]\n"
 	flags := newServeCommand().Flags()
-	s, _, err := told(write(t, "cluster:\n  name: n2\n"+peers+"  certs: c\n  client_addr: 127.0.0.1:4\n"), nil, flags)
+	s, _, err := told(write(t, "cluster:\n  name: n2\n"+peers+"  certs: c\n  client_addr: 127.0.0.1:4\n  listen_addr: 127.0.0.1:5\n"), nil, flags)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.cluster.watermark() == nil {
 		t.Error("the engine will not be told what is replicated")
 	}
-	if cfg, err := s.cluster.complete("d"); err != nil || len(cfg.Peers) != 3 || cfg.Peers[2].Address != "127.0.0.1:3" || cfg.Client != "127.0.0.1:4" {
+	if cfg, err := s.cluster.complete("d"); err != nil || len(cfg.Peers) != 3 || cfg.Peers[2].Address != "127.0.0.1:3" || cfg.Client != "127.0.0.1:4" || cfg.Listen != "127.0.0.1:5" {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 	for text, want := range map[string]string{
