@@ -85,8 +85,8 @@ is kept, marked partial).`,
 	c.Flags().StringVar(&f.replay, "replay", "", "file of times, as esc load --times or esc log dump writes it, for open loops of the shape replay")
 	c.Flags().StringVar(&f.out, "out", "results", "folder that gets the folder of results")
 	c.Flags().StringVar(&f.scratch, "scratch", "", "folder for logs under test (default: a tmpfs, /dev/shm)")
-	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 8); with --against fresh processes of each build (default 20)")
-	c.Flags().DurationVar(&f.time, "time", 0, "length of a trial (default 125ms, with --quick 30ms)")
+	c.Flags().IntVar(&f.count, "count", 0, "trials of each cell (default 20, with --quick 7); with --against fresh processes of each build (default 20)")
+	c.Flags().DurationVar(&f.time, "time", 0, "length of a trial (default 125ms, with --quick 25ms)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: of the time, and recorded)")
 	c.Flags().Float64Var(&f.slowdown, slowdownFlag, 0, "share by which amortised operations are slowed down, as the bait of esc gate selftest")
 	c.Flags().BoolVar(&f.inTurns, inTurnsFlag, false, "measure cell by cell and trial by trial as another process says, on stdin")
@@ -111,7 +111,7 @@ func (f *benchFlags) defaults() error {
 	if f.count == 0 {
 		f.count = 20
 		if f.quick {
-			f.count = 8
+			f.count = 7
 		}
 		if f.against != "" {
 			f.count = judge.DuetPairs
@@ -120,7 +120,7 @@ func (f *benchFlags) defaults() error {
 	if f.time == 0 {
 		f.time = 125 * time.Millisecond
 		if f.quick {
-			f.time = 30 * time.Millisecond
+			f.time = 25 * time.Millisecond
 		}
 	}
 	if f.seed == 0 {
