@@ -13,6 +13,9 @@ NEW ?= results/latest
 # The rows whose plots README shows, as files are named.
 LATENCY := pipeline_plan=fused_load=open_rate=100k_lane=realtime_span=received-stored
 CAPACITY := tcp_frame=v2_load=capacity_connections=1
+# What bench-full measures, one --set after the other: every cell that has the parameter.
+MATRIX := batch=1,8,64,512 payload=16,128,1024,16384 producers=1,2,8,64,1024 rate=10k,50k,200k connections=1,8,64 \
+	place=self place=smt-sibling place=same-L2 place=same-L3 place=cross-L3 place=cross-node place=cross-package
 # The systems that are vetted and built beside this one.
 SYSTEMS := linux/arm64 linux/riscv64 darwin/arm64 windows/amd64
 # No commit is stamped into the binary outside a checkout.
@@ -52,6 +55,9 @@ bench-quick: build ## every workload, briefly: under a minute
 
 bench-all: build ## every workload and its verdict: under six minutes
 	@bin/esc bench --out results
+
+bench-full: build ## the whole matrix, a folder of results for each line of it: some twenty minutes
+	@for s in $(MATRIX); do echo "== $$s"; if bin/esc bench --list --set $$s >/dev/null 2>&1; then bin/esc bench --set $$s --out results || [ $$? -lt 130 ]; else echo "skipped: this machine has no cell of $$s"; fi; done
 
 bench-peers: ## ours and what one would otherwise take, in turns: about three minutes
 	@go -C workloads/peers build -trimpath -buildvcs=$(VCS) -o ../../bin/peers . && bin/peers --out results
