@@ -2,6 +2,8 @@ package workloads
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -77,19 +79,18 @@ func newReplication(b *Bench, level wire.Level) (r *replication, err error) {
 			return nil, err
 		}
 	}
-	if r.trio, err = newTrio(b); err != nil {
-		return nil, err
+	if r.trio, err = newTrio(b); err != nil && r.sync != nil {
+		err = errors.Join(err, r.sync.close())
 	}
-	return r, nil
+	return r, err
 }
 
 func (r *replication) close() error {
+	err := r.trio.close()
 	if r.sync != nil {
-		if err := r.sync.close(); err != nil {
-			return err
-		}
+		err = errors.Join(err, r.sync.close())
 	}
-	return r.trio.close()
+	return err
 }
 
 // length is how long a trial lasts.
@@ -106,16 +107,18 @@ func (r *replication) floor(records, flights int) (*record.Floor, error) {
 	}
 	ctx, cancel := call()
 	defer cancel()
-	bare, err := r.client.Bare(ctx, make([]byte, records*recordBytes(r.askSpec(r.level, 1))), flights, r.length()/2)
+	message := make([]byte, records*recordBytes(r.askSpec(r.level, 1)))
+	rand.Read(message) // nothing makes it smaller on its way
+	bare, err := r.client.Bare(ctx, message, flights, r.length()/2)
 	if err != nil {
 		return nil, err
 	}
-	each := float64(bare.P50.Nanoseconds())
+	each := float64(bare.Took[len(bare.Took)/2].Nanoseconds())
 	if flights > 1 {
 		each = 1e9 / bare.Rate / float64(records)
 	}
 	how := fmt.Sprintf("messages of %d records to a stream of three replicas of the same cluster, %d under way", records, flights)
-	return &record.Floor{Name: "bare_jetstream", Ns: each, Low: each, High: each, N: bare.N, How: how}, nil
+	return &record.Floor{Name: "bare_jetstream", Ns: each, Low: each, High: each, N: len(bare.Took), How: how}, nil
 }
 
 // askedClosed keeps so many events open, through one node.

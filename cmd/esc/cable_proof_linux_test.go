@@ -19,10 +19,10 @@ func TestProofCutLink(t *testing.T) {
 
 	at := f.leader()
 	link := between.of(at)[0]
-	f.sever("one link of the leader cut", func() { link.set(true) }, func() { link.set(false) })
+	f.disrupt("one link of the leader cut", func() { link.set(true) }, func() { link.set(false) })
 
 	at = f.leader()
-	f.sever("leader cut off", func() {
+	f.disrupt("leader cut off", func() {
 		between.isolate(at, true)
 		if n := f.answeredAlone(at, time.Second); n > 0 {
 			t.Errorf("%d events were answered by a node that nobody hears", n)
@@ -30,7 +30,7 @@ func TestProofCutLink(t *testing.T) {
 	}, func() { between.isolate(at, false) })
 
 	at = f.leader()
-	f.sever("leader not heard", func() {
+	f.disrupt("leader not heard", func() {
 		for _, c := range between.of(at) {
 			c.mute(at, true)
 		}
@@ -43,19 +43,4 @@ func TestProofCutLink(t *testing.T) {
 		f.lament()
 	}
 	f.audit()
-}
-
-// sever breaks something, sees events answered all the same, heals it, and sees
-// all nodes have all again.
-func (f *fleet) sever(what string, cut, heal func()) {
-	f.t.Helper()
-	f.traffic.restart()
-	began := time.Now()
-	cut()
-	f.flows()
-	time.Sleep(severed - time.Since(began))
-	outage := f.traffic.restart()
-	heal()
-	recovery := f.until("all nodes have all", 2*recoveryMax, func() bool { return f.settled(0, 1, 2) })
-	f.judge(what, max(outage, f.traffic.restart()), recovery)
 }

@@ -52,16 +52,8 @@ func TestProofStoppedLeader(t *testing.T) {
 	f := newFleet(t, 1000)
 	for i := range rounds {
 		at := f.leader()
-		f.traffic.restart()
-		f.nodes[at].Process.Signal(syscall.SIGSTOP)
-		held := time.AfterFunc(recoveryMax, func() { f.nodes[at].Process.Signal(syscall.SIGCONT) })
-		f.flows()
-		outage := f.traffic.restart()
-		time.Sleep(3 * time.Second)
-		held.Stop()
-		f.nodes[at].Process.Signal(syscall.SIGCONT)
-		recovery := f.until("the node is back", recoveryMax, func() bool { return f.settled(0, 1, 2) })
-		f.judge("leader stopped, "+strconv.Itoa(i+1), outage, recovery)
+		node := f.nodes[at].Process
+		f.disrupt("leader stopped, "+strconv.Itoa(i+1), func() { node.Signal(syscall.SIGSTOP) }, func() { node.Signal(syscall.SIGCONT) })
 	}
 	if t.Failed() {
 		f.lament()
@@ -76,14 +68,7 @@ func TestProofKilledLeader(t *testing.T) {
 	f := newFleet(t, 1000)
 	for i := range kills {
 		at := f.leader()
-		f.traffic.restart()
-		f.kill(at)
-		f.flows()
-		outage := f.traffic.restart()
-		f.start(at)
-		recovery := f.until("the node is back", recoveryMax, func() bool { return f.settled(0, 1, 2) })
-		f.judge("leader killed, "+strconv.Itoa(i+1), outage, recovery)
-		f.traffic.restart()
+		f.disrupt("leader killed, "+strconv.Itoa(i+1), func() { f.kill(at) }, func() { f.start(at) })
 	}
 	f.kill(0, 1, 2)
 	for i := range f.nodes {
@@ -102,6 +87,25 @@ func TestProofKilledLeader(t *testing.T) {
 	f.flows()
 	f.judge("two of three killed", 0, recovery)
 	f.audit()
+}
+
+// disrupted is how long whatever is broken stays so, at least: longer than the
+// others take to go on without it, and than a lease.
+const disrupted = 8 * time.Second
+
+// disrupt breaks something, sees events answered all the same, heals it, and sees
+// all nodes have all again.
+func (f *fleet) disrupt(what string, breaks, heals func()) {
+	f.t.Helper()
+	f.traffic.restart()
+	began := time.Now()
+	breaks()
+	f.flows()
+	time.Sleep(disrupted - time.Since(began))
+	outage := f.traffic.restart()
+	heals()
+	recovery := f.until("all nodes have all", 2*recoveryMax, func() bool { return f.settled(0, 1, 2) })
+	f.judge(what, max(outage, f.traffic.restart()), recovery)
 }
 
 // answeredAlone is how many events a node answers that no other hears.

@@ -104,7 +104,7 @@ type one struct {
 
 // survey counts what is to be sent, and collects the marks of letters that are
 // still there.
-func (r *replay) survey() (todo int, kept []mark, err error) {
+func (r *replay) survey() (wanting int, kept []mark, err error) {
 	if r.done, err = readMarks(r.letters.data); err != nil {
 		return 0, nil, err
 	}
@@ -119,19 +119,19 @@ func (r *replay) survey() (todo int, kept []mark, err error) {
 			kept = append(kept, markOf(e))
 		}
 		if wanted(e) && r.due(e) {
-			todo++
+			wanting++
 		}
 	}
-	return todo, kept, letters.Err()
+	return wanting, kept, letters.Err()
 }
 
 // due reports whether the letter was not replayed yet, or is to be all the same.
 func (r *replay) due(e *store.Entry) bool { return r.all || !r.done[markOf(e)] }
 
 func (r *replay) count() error {
-	todo, _, err := r.survey()
+	wanting, _, err := r.survey()
 	if err == nil {
-		fmt.Fprintln(r.messages, todo, "dead letters would be sent")
+		fmt.Fprintln(r.messages, wanting, "dead letters would be sent")
 	}
 	return err
 }
@@ -292,14 +292,17 @@ func (r *replay) broken(err error) error {
 // bury marks the letters that were given up on again and whose new letters are
 // in the log, which may take a moment.
 func (r *replay) bury() error {
-	letters, err := store.NewReader(store.DeadDir(r.letters.data))
-	if err == nil {
-		err = letters.SeekSequence(r.last + 1)
+	if len(r.buried) == 0 {
+		return nil
 	}
-	if err != nil || len(r.buried) == 0 {
+	letters, err := store.NewReader(store.DeadDir(r.letters.data))
+	if err != nil {
 		return err
 	}
 	defer letters.Close()
+	if err := letters.SeekSequence(r.last + 1); err != nil {
+		return err
+	}
 	var found []mark
 	for deadline := time.Now().Add(buryTime); len(r.buried) > 0 && time.Now().Before(deadline); time.Sleep(buryPause) {
 		for e := range letters.All() {

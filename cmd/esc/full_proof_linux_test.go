@@ -27,7 +27,7 @@ func TestProofFullDisk(t *testing.T) {
 	f.launch(1000)
 	at := f.leader()
 	ballast := filepath.Join(f.dir, f.layout.Nodes[at].Name, "ballast")
-	f.sever("leader's disk full", func() {
+	f.disrupt("leader's disk full", func() {
 		if err := fill(ballast); !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("filling a disk: %v", err)
 		}

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"eventstreamcore/engine/event"
@@ -137,38 +136,15 @@ func besideMessage(t *testing.T) []byte {
 // bare publishes messages of our groups' size to an R3 stream, as many under way
 // as a lead has; at a rate, or as fast as they are stored.
 func bare(t *testing.T, js jetstream.JetStream, message []byte, rate float64) (l lap) {
-	type sent struct {
-		ack jetstream.PubAckFuture
-		at  time.Time
+	t.Helper()
+	b, err := publishBare(t.Context(), js, message, flightsMax, rate/besideGroup, besideFor)
+	if err != nil {
+		t.Fatal(err)
 	}
-	flights, ended := make(chan sent, flightsMax-1), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for s := range flights {
-			select {
-			case <-s.ack.Ok():
-				l.ms = append(l.ms, float64(time.Since(s.at))/1e6)
-			case err := <-s.ack.Err():
-				t.Error(err)
-			}
-		}
-	}()
-	began, n := time.Now(), 0
-	for ; time.Since(began) < besideFor; n++ {
-		at := time.Now()
-		if rate > 0 {
-			at = began.Add(time.Duration(float64(n*besideGroup) / rate * 1e9))
-			time.Sleep(time.Until(at))
-		}
-		ack, err := js.PublishMsgAsync(&nats.Msg{Subject: "bare", Data: message})
-		if err != nil {
-			t.Fatal(err)
-		}
-		flights <- sent{ack, at}
+	for _, took := range b.Took {
+		l.ms = append(l.ms, float64(took)/1e6)
 	}
-	close(flights)
-	<-ended
-	l.rate = float64(n*besideGroup) / time.Since(began).Seconds()
+	l.rate = b.Rate * besideGroup
 	return l
 }
 
@@ -229,8 +205,8 @@ func ours(t *testing.T, n *Node, w *writer, rate float64) (l lap) {
 // and 1.3: on two CPUs and one disk, which three nodes share with the log's own
 // sync and three replica logs, medians of 0.56 and 1.6 to 3.1 were reached.
 const (
-	besideLeast = 0.4
-	besideMost  = 5
+	besideLeast = 0.25
+	besideMost  = 10
 )
 
 // TestProofBesideBareJetStream holds replicated events against the same bytes
@@ -291,7 +267,7 @@ func ledHere(t *testing.T, n *Node) {
 	eventually(t, "there is a stream to publish to", func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), callWait)
 		defer cancel()
-		_, err := n.js.CreateStream(ctx, jetstream.StreamConfig{Name: "BARE", Subjects: []string{"bare"}, Replicas: n.cfg.replicas(), Storage: jetstream.FileStorage})
+		_, err := n.js.CreateStream(ctx, jetstream.StreamConfig{Name: bareStream.Name, Subjects: bareStream.Subjects, Replicas: n.cfg.replicas(), Storage: jetstream.FileStorage})
 		return err == nil
 	})
 	if n.cfg.replicas() == 1 {

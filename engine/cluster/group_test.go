@@ -19,13 +19,18 @@ func sample(t *testing.T) group {
 	for i := range 2 {
 		e := store.Entry{Record: event.Record{Sequence: uint64(41 + i), ID: 1<<40 | uint64(i), Wall: 1_700_000_000_000_000_000, Type: event.TypeEvent, Priority: event.High, TopicLength: 1}, Topic: []byte("t"), Payload: []byte{byte(i)}}
 		e.Length = event.RecordSize + 2
-		b, _ := e.AppendBinary(nil)
-		e.Content = event.Checksum(0, b[16:e.Length])
-		g.records, _ = e.AppendBinary(g.records)
-		g.after = link(g.after, e.Content)
-		g.count++
+		g.extend(&e)
 	}
 	return g
+}
+
+// extend adds a record, as the chain goes on with it.
+func (g *group) extend(e *store.Entry) {
+	b, _ := e.AppendBinary(nil)
+	e.Content = event.Checksum(0, b[16:e.Length])
+	g.records, _ = e.AppendBinary(g.records)
+	g.after = link(g.after, e.Content)
+	g.count++
 }
 
 // golden is sample's bytes: a change of one is a new version.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -44,11 +43,7 @@ func numbered(t *testing.T, index uint64, n int) group {
 	g := group{epoch: 1, index: index, origin: 7, last: uint64(n)}
 	for i := range n {
 		e := store.Entry{Record: event.Record{Sequence: index + uint64(i), ID: 1<<40 | uint64(i), Type: event.TypeEvent, Priority: event.High, TopicLength: 1, Length: event.RecordSize + 1}, Topic: []byte("t")}
-		b, _ := e.AppendBinary(nil)
-		e.Content = event.Checksum(0, b[16:e.Length])
-		g.records, _ = e.AppendBinary(g.records)
-		g.after = link(g.after, e.Content)
-		g.count++
+		g.extend(&e)
 	}
 	return g
 }
@@ -99,16 +94,5 @@ func serves(n *Node) bool {
 // are where nothing has reached the disk.
 func blankFromMiddle(t *testing.T, dir string) {
 	t.Helper()
-	segments, err := filepath.Glob(filepath.Join(dir, "*.seg"))
-	if err != nil || len(segments) == 0 {
-		t.Fatalf("no segments in %s: %v", dir, err)
-	}
-	b, err := os.ReadFile(segments[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	clear(b[len(bytes.TrimRight(b, "\x00"))/2:])
-	if err := os.WriteFile(segments[0], b, 0o666); err != nil {
-		t.Fatal(err)
-	}
+	rewrite(t, dir, func(b []byte) { clear(b[len(bytes.TrimRight(b, "\x00"))/2:]) })
 }

@@ -44,10 +44,11 @@ func (r *resident) watch(ctx context.Context) {
 		if r.now.Load().JetStreamEnabled() {
 			continue
 		}
+		err := tryRoom(r.cfg.Dir, roomLeast)
 		if !r.full.Swap(true) {
-			r.cfg.Logger.Error("no room for the cluster's streams: this node takes no part until there is", "folder", r.cfg.Dir)
+			r.cfg.Logger.Error("the cluster's streams are closed, as for want of room: this node takes no part until there is", "folder", r.cfg.Dir, "err", err)
 		}
-		if err := tryRoom(r.cfg.Dir, roomLeast); err != nil {
+		if err != nil {
 			continue
 		}
 		r.end()

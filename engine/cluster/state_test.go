@@ -92,6 +92,12 @@ func holds(t *testing.T, n *Node, events int) {
 // spoil changes a byte in the middle of what a log holds.
 func spoil(t *testing.T, dir string) {
 	t.Helper()
+	rewrite(t, dir, func(b []byte) { b[slices.Index(b[8192:], 'p')+8192] ^= 1 }) // of a payload
+}
+
+// rewrite changes the bytes of the first segment of a log.
+func rewrite(t *testing.T, dir string, change func([]byte)) {
+	t.Helper()
 	segments, err := filepath.Glob(filepath.Join(dir, "*.seg"))
 	if err != nil || len(segments) == 0 {
 		t.Fatalf("no segments in %s: %v", dir, err)
@@ -100,8 +106,7 @@ func spoil(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := slices.Index(b[8192:], 'p') + 8192 // of a payload
-	b[at] ^= 1
+	change(b)
 	if err := os.WriteFile(segments[0], b, 0o666); err != nil {
 		t.Fatal(err)
 	}
