@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// severed is for how long a cable is cut or muted: longer than a lease, an
-// election and the second one that a cut link may take.
-const severed = 8 * time.Second
-
 // TestProofCutLink cuts what the nodes hear each other by, under load: of the
 // leader and one other, who both hear the third; of the leader and everybody;
 // and only what the leader says. Who hears nobody answers nothing.
