@@ -23,10 +23,14 @@ func (r *replica) bridge(ctx context.Context, l *landing) error {
 	if err := r.borrow(ctx, g.index-1); err != nil {
 		return err
 	}
-	if r.has.index == g.index-1 && r.has.chain != g.before {
+	chain, err := r.chainBehind(g.index - 1)
+	if err != nil {
+		return err
+	}
+	if chain != g.before {
 		if r.strangers++; r.strangers > flightsMax { // more than one owner's groups under way
 			r.strangers = 0
-			return fmt.Errorf("%w: the chain behind record %d is none that the stream rests on", errDamaged, r.has.index)
+			return fmt.Errorf("%w: the chain behind record %d is none that the stream rests on", errDamaged, g.index-1)
 		}
 		return nil
 	}
@@ -38,6 +42,25 @@ func (r *replica) bridge(ctx context.Context, l *landing) error {
 	r.enter(Following)
 	r.logger.Info("replica goes on where the stream begins", "message", l.stream, "records", r.has.index)
 	return nil
+}
+
+// chainBehind is the chain behind a record that the log has.
+func (r *replica) chainBehind(index uint64) (chain uint32, err error) {
+	if index == r.has.index {
+		return r.has.chain, nil
+	}
+	reader, err := store.NewReader(r.dir)
+	if err != nil {
+		return 0, err
+	}
+	defer reader.Close()
+	for e := range reader.All() {
+		if e.Sequence > index {
+			return chain, nil
+		}
+		chain = link(chain, e.Content)
+	}
+	return chain, reader.Err()
 }
 
 // errGone says that records are neither in the stream nor with anybody who

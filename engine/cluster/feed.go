@@ -62,7 +62,9 @@ func (f *feed) ring(stream uint64) {
 var errFeed = errors.New("nobody reads the stream out")
 
 // read calls visit for messages from the one given on, and is the last it saw;
-// 0 if there was none.
+// 0 if there was none. An answer whose middle was lost on its way, as when a
+// route breaks off under it, ends before the gap: each of its messages names the
+// one before it.
 func (f *feed) read(ctx context.Context, from uint64, visit func(stream uint64, data []byte) error) (last uint64, err error) {
 	reply, err := f.ask(from)
 	if err != nil {
@@ -73,12 +75,19 @@ func (f *feed) read(ctx context.Context, from uint64, visit func(stream uint64, 
 		if err != nil {
 			return last, fmt.Errorf("%w: %w", errFeed, err)
 		}
-		switch status := m.Header.Get("Status"); status {
-		case "":
-		case "204", "404": // that was all; there is none
+		status := m.Header.Get("Status")
+		switch status {
+		case "", "204": // a message; that was all
+		case "404": // there is none
 			return last, nil
 		default:
 			return last, fmt.Errorf("%w: status %s %s", errFeed, status, m.Header.Get("Description"))
+		}
+		if before, err := strconv.ParseUint(m.Header.Get("Nats-Last-Sequence"), 10, 64); err != nil || before != last {
+			return last, fmt.Errorf("%w: what came behind message %d was lost on its way", errFeed, last)
+		}
+		if status == "204" {
+			return last, nil
 		}
 		at, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
 		if err != nil {

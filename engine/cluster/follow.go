@@ -154,10 +154,11 @@ func (r *replica) put(ctx context.Context, l *landing) error {
 	return nil
 }
 
-// commit writes what was appended, and tells who waits for it.
+// commit writes what was appended, and tells who waits for it. Adrift, nobody is
+// told: what of the stream counts is not known then.
 func (r *replica) commit() error {
 	err := r.write()
-	if err == nil {
+	if err == nil && !r.adrift {
 		r.reach(r.end)
 	}
 	return err

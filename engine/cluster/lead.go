@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,7 @@ type lead struct {
 	leading atomic.Bool            // it publishes
 
 	epoch   uint64
+	nonce   uint64 // drawn for each reign: names its messages
 	invited uint64 // the epoch in which the stream's lead was asked here
 	end     tail   // of the stream, once all in flight is stored
 	flights []flight
@@ -69,6 +71,7 @@ type flight struct {
 
 type landed struct {
 	stream uint64
+	bound  // of the partition, behind the group
 	ids    []uint64
 }
 
@@ -185,7 +188,7 @@ func (l *lead) find(outer context.Context) error {
 	if l.invite(ctx, info) {
 		return errInvited
 	}
-	l.recent, l.stored = map[uint64]struct{}{}, nil
+	l.recent, l.stored, l.nonce = map[uint64]struct{}{}, nil, rand.Uint64()
 	l.ring(info.State.LastSeq)
 	return l.catchUp(outer, info.State.LastSeq)
 }
@@ -238,7 +241,10 @@ func (l *lead) fence(ctx context.Context) error {
 		return fmt.Errorf("fence is message %d, not %d", ack.Sequence, l.end.stream)
 	}
 	l.ring(l.end.stream)
-	return l.catchUp(ctx, l.end.stream)
+	if err = l.catchUp(ctx, l.end.stream); err == nil && l.end.epoch != l.epoch {
+		err = errDeposed
+	}
+	return err
 }
 
 // step does what is next: publish a batch, if there is room, or settle one.
@@ -331,7 +337,7 @@ func (l *lead) seen(e *store.Entry) bool {
 		return false
 	}
 	_, ok := l.recent[e.ID]
-	return ok || l.replica.ids.Contains(e.ID)
+	return ok || l.replica.ids.Load().Contains(e.ID)
 }
 
 // next is b as the stream's next group, still without records of its own.
@@ -343,13 +349,19 @@ func (l *lead) next(b group) group {
 	return b
 }
 
-// message is the group with the id under which JetStream, too, keeps it once.
+// message is the group with the id under which JetStream, too, keeps it once. It
+// is of this reign alone: an earlier one may have made another group of the same
+// batch at the same place, behind a group that was never stored, and one must not
+// be taken for the other.
 func (l *lead) message(g *group) *nats.Msg {
 	m := nats.NewMsg(l.subject)
 	m.Data = g.encode()
-	m.Header.Set(jetstream.MsgIDHeader, fmt.Sprintf("%x.%d.%d.%d", g.origin, g.prev, g.epoch, g.index))
+	m.Header.Set(jetstream.MsgIDHeader, fmt.Sprintf("%x.%d.%d.%d.%x", g.origin, g.prev, g.epoch, g.index, l.nonce))
 	return m
 }
+
+// errAstray says that the stream does not read as it was written.
+var errAstray = errors.New("the replica has other records than were published")
 
 // settle answers the oldest flight.
 func (l *lead) settle(ack *jetstream.PubAck) error {
@@ -363,10 +375,19 @@ func (l *lead) settle(ack *jetstream.PubAck) error {
 	}
 	l.ring(f.stream)
 	f.offer.answer(settled)
-	l.stored = append(l.stored, landed{f.stream, f.ids})
-	has := l.replica.standing().stream
-	for len(l.stored) > 0 && l.stored[0].stream <= has {
-		for _, id := range l.stored[0].ids {
+	l.stored = append(l.stored, landed{f.stream, bound{f.group.index + uint64(f.group.count) - 1, f.group.after}, f.ids})
+	return l.compare(l.replica.standing())
+}
+
+// compare holds what was stored against what the replica has by now, and leaves
+// the memory of its ids to it.
+func (l *lead) compare(has tail) error {
+	for len(l.stored) > 0 && l.stored[0].stream <= has.stream {
+		at := &l.stored[0]
+		if at.stream == has.stream && at.bound != (bound{has.index, has.chain}) {
+			return fmt.Errorf("message %d, record %d: %w", at.stream, at.index, errAstray)
+		}
+		for _, id := range at.ids {
 			delete(l.recent, id)
 		}
 		l.stored = l.stored[1:]

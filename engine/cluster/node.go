@@ -236,7 +236,7 @@ func (n *Node) streamConfig(number int) jetstream.StreamConfig {
 	}
 }
 
-// duplicatesFor is how long JetStream knows a group by its id: for the repeats
+// duplicatesFor is how long JetStream knows a message by its id: for the repeats
 // of one connection, beside the marks, which need no time.
 const duplicatesFor = 10 * time.Second
 

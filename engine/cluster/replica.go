@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -37,13 +38,13 @@ type replica struct {
 	landed chan landing // groups that this node's lead had stored: they need not be read back
 
 	log    *store.Log
-	slot   []uint64     // an event as the log takes it
-	ids    *queue.Dedup // of the transactions of the last hour
-	has    bound        // what the log ends with, written or gathered
-	end    tail         // as far as the stream was applied
-	noting tail         // the place to write down once the log has it on the disk
-	noted  time.Time    // when one was written down last
-	clock  int64        // minutes, of the record that ids was advanced for last
+	slot   []uint64                    // an event as the log takes it
+	ids    atomic.Pointer[queue.Dedup] // of the transactions of the last hour
+	has    bound                       // what the log ends with, written or gathered
+	end    tail                        // as far as the stream was applied
+	noting tail                        // the place to write down once the log has it on the disk
+	noted  time.Time                   // when one was written down last
+	clock  int64                       // minutes, of the record that ids was advanced for last
 	ended  <-chan struct{}
 
 	others    func() []string // nodes that have replicas, too
@@ -101,11 +102,9 @@ type waiter struct {
 var errDamaged = errors.New("replica damaged")
 
 func newReplica(number int, dir string, stream jetstream.Stream, feed *feed, logger *slog.Logger) *replica {
-	words := make([]uint64, idWords+8)
-	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(words)))/8) & 7 // to a cache line
 	return &replica{
 		number: number, dir: filepath.Join(dir, "replicas", strconv.Itoa(number)), stream: stream, feed: feed,
-		logger: logger.With("partition", number), state: Checking, ids: queue.NewDedup(words[skip:][:idWords], idMinutes),
+		logger: logger.With("partition", number), state: Checking,
 		slot: make([]uint64, event.SizeOf(0, store.MaxRecord)/8+1), landed: make(chan landing, landedMax),
 	}
 }
@@ -151,6 +150,7 @@ func (r *replica) open() error {
 		return fmt.Errorf("replica of partition %d: %w", r.number, err)
 	}
 	r.log = log
+	r.forget()
 	t := r.recall()
 	if recovery.Last < t.index { // a power cut took the end of the log
 		t = tail{}
@@ -257,16 +257,26 @@ func (r *replica) write() error {
 	return nil
 }
 
+// forget makes the memory of ids anew: of what the log does not hold, nothing may
+// be known.
+func (r *replica) forget() {
+	words := make([]uint64, idWords+8)
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(words)))/8) & 7 // to a cache line
+	r.ids.Store(queue.NewDedup(words[skip:][:idWords], idMinutes))
+	r.clock = 0
+}
+
 // remember keeps the id of an event that must not come twice.
 func (r *replica) remember(e *store.Entry) {
+	ids := r.ids.Load()
 	if minute := e.Wall / int64(time.Minute); minute > r.clock {
 		for range min(minute-r.clock, idMinutes+1) {
-			r.ids.Advance()
+			ids.Advance()
 		}
 		r.clock = minute
 	}
 	if unique(&e.Record) {
-		r.ids.Insert(e.ID)
+		ids.Insert(e.ID)
 	}
 }
 
@@ -286,7 +296,7 @@ func (r *replica) setAside() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closeReader()
-	r.end, r.tail, r.damage, r.bounds = tail{}, tail{}, nil, [bounds]bound{}
+	r.end, r.tail, r.damage, r.bounds, r.adrift, r.strangers = tail{}, tail{}, nil, [bounds]bound{}, false, 0
 	if err := os.Remove(r.dir + placeSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("setting a damaged replica aside: %w", err)
 	}
