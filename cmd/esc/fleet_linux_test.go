@@ -194,6 +194,23 @@ func (f *fleet) audit() {
 	if err != nil || v.fault() != nil {
 		f.t.Errorf("at the end: %v, %v", err, v.fault())
 	}
+	f.intact()
+}
+
+// intact fails if a replica was made anew: nothing here damages one.
+func (f *fleet) intact() {
+	f.t.Helper()
+	statuses, err := f.client.Statuses(context.Background())
+	if err != nil {
+		f.t.Error(err)
+	}
+	for _, s := range statuses {
+		for p, at := range s.Partitions {
+			if at.Repairs > 0 {
+				f.t.Errorf("%s: its replica of partition %d was made anew %d times", s.Name, p, at.Repairs)
+			}
+		}
+	}
 }
 
 // count holds what a node has against what was answered.
