@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"sync/atomic"
+	"time"
 
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
@@ -91,7 +92,7 @@ type gate struct {
 
 // assembleInputs opens every way in, and leads it to the dispatcher.
 func (e *Engine) assembleInputs(d *dispatch.Dispatcher) error {
-	g := &gate{e, d, ingest.NewNumbers(e.Recovery.Last)}
+	g := &gate{e, d, ingest.NewNumbers(time.Now().UnixNano())}
 	e.askers.Mode = wire.Mode(e.cfg.Log.Mode)
 	for _, open := range []func() error{g.openTCP, g.openFiles, g.openFeeds, g.openPublishers, g.openResults} {
 		if err := open(); err != nil {
