@@ -252,6 +252,25 @@ func TestDLQReplayThatIsCutOff(t *testing.T) {
 	}
 }
 
+// TestOneReplayAtATime: a second one would send the letters again.
+func TestOneReplayAtATime(t *testing.T) {
+	data := t.TempDir()
+	bury(t, data)
+	first, err := claimMarks(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, stop := replayer(t, data, nil)
+	defer stop()
+	if said, code := replayed(t, addr, letterFlags{data: data}, false); code != exitUsage || !strings.Contains(said, "replayed already") {
+		t.Errorf("beside another: %q, code %d", said, code)
+	}
+	first.Close()
+	if said, code := replayed(t, addr, letterFlags{data: data}, false); code != 0 {
+		t.Errorf("after it: %q, code %d", said, code)
+	}
+}
+
 // TestKilledReplaysStoreEachLetterOnce: a replay is killed over and over, and
 // goes on until all is done.
 func TestKilledReplaysStoreEachLetterOnce(t *testing.T) {

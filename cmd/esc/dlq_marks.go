@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -13,6 +14,19 @@ import (
 // marksName is the file, beside the dead letters, that names those which were
 // replayed: a line for each, "<sequence> <content checksum>".
 const marksName = "replayed.txt"
+
+// claimMarks keeps other replays of a data folder out until it is closed: they
+// would send the same letters.
+func claimMarks(data string) (io.Closer, error) {
+	c, err := store.Claim(filepath.Join(store.DeadDir(data), marksName+".lock"))
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		err = exit(exitUsage, fmt.Errorf("the dead letters of %s are being replayed already: wait until that is done", data))
+	case err != nil:
+		err = exit(exitUnmeasured, fmt.Errorf("dead letters of %s: %w", data, err))
+	}
+	return c, err
+}
 
 // mark is a letter as the file names it. The checksum keeps a mark from being
 // taken for that of another letter, where a crash took the end of the log and

@@ -137,6 +137,11 @@ func (r *replay) count() error {
 }
 
 func (r *replay) run(ctx context.Context) error {
+	claim, err := claimMarks(r.letters.data)
+	if err != nil {
+		return err
+	}
+	defer claim.Close()
 	_, kept, err := r.survey()
 	if err != nil {
 		return err

@@ -39,8 +39,13 @@ func (d folder) at(name string) string { return filepath.Join(d.path, name) }
 // Open in the same process meets it too.
 var ownerLock = unix.Flock_t{Type: unix.F_WRLCK}
 
-func (d folder) Lock() (io.Closer, error) {
-	f, err := os.OpenFile(d.at(lockName), os.O_RDWR|os.O_CREATE, 0o644)
+func (d folder) Lock() (io.Closer, error) { return Claim(d.at(lockName)) }
+
+// Claim takes the lock of a file, which it makes if it is not there, and fails
+// with ErrLocked where somebody has it, in whatever process. The lock goes when it
+// is closed, or with the process.
+func Claim(path string) (io.Closer, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +55,7 @@ func (d folder) Lock() (io.Closer, error) {
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 			err = ErrLocked
 		}
-		return nil, fmt.Errorf("%s: %w", d.path, err)
+		return nil, fmt.Errorf("%s: %w", filepath.Dir(path), err)
 	}
 	return f, nil
 }

@@ -4,6 +4,7 @@ package store
 
 import (
 	"fmt"
+	"io"
 
 	"eventstreamcore/engine/cpu"
 )
@@ -12,6 +13,11 @@ import (
 // or tested, and a log that only seems durable is worse than none.
 func openFolder(path string, _ bool) (disk, error) {
 	return nil, fmt.Errorf("log in %s: %w", path, cpu.ErrUnsupported)
+}
+
+// Claim refuses, as openFolder does.
+func Claim(path string) (io.Closer, error) {
+	return nil, fmt.Errorf("lock of %s: %w", path, cpu.ErrUnsupported)
 }
 
 func noSpace(error) bool { return false }
