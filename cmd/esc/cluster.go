@@ -276,14 +276,14 @@ func (v *clusterView) print(to io.Writer) error {
 	for _, n := range v.Nodes {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", n.Name, n.Durable, n.Replicated, n.ID)
 	}
-	fmt.Fprintln(w, "\npartition\tnode\tpart\treplica\trecords\tbehind\tchain\trepairs")
+	fmt.Fprintln(w, "\npartition\tnode\tpart\treplica\tkept from\trecords\tbehind\tchain\trepairs\tlost")
 	for p := range v.Table.Partitions {
 		for _, n := range v.Nodes {
 			if p >= len(n.Partitions) {
 				continue
 			}
 			s := n.Partitions[p]
-			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%d\t%08x\t%d\n", p, n.Name, roles(n.Name, s), s.State, s.Records, s.Behind, s.Chain, s.Repairs)
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%08x\t%d\t%d\n", p, n.Name, roles(n.Name, s), s.State, s.First, s.Records, s.Behind, s.Chain, s.Repairs, s.Lost)
 		}
 	}
 	fmt.Fprintln(w, "\npartition\tcompared behind\tagree")

@@ -74,7 +74,7 @@ func TestEveryOptionActs(t *testing.T) {
 		"windows.time_unit": "us", "windows.lateness": "3s", "windows.late": "apart",
 		"alerts.topics": "[a/b, '#']", "alerts.log": "false", "alerts.webhook": "",
 		"cluster.name": "n7", "cluster.peers": "", "cluster.client_addr": "", "cluster.listen_addr": "", "cluster.certs": "c", "cluster.nats_url": "",
-		"cluster.partitions": "7", "cluster.lease": "7s", "cluster.store_bytes": "7GiB", "cluster.memory_bytes": "70MiB",
+		"cluster.partitions": "7", "cluster.lease": "7s", "cluster.store_bytes": "7GiB", "cluster.memory_bytes": "70MiB", "cluster.retain_bytes": "777MiB", "cluster.retain_age": "7h",
 		"admin.addr": "127.0.0.1:7", "admin.token": "0123456789abcdef", "admin.token_file": "",
 	}
 	for i, o := range newSettings().options() {

@@ -8,6 +8,7 @@ import (
 
 	"eventstreamcore/engine"
 	"eventstreamcore/engine/cluster"
+	"eventstreamcore/engine/metrics"
 	"eventstreamcore/engine/process"
 	"eventstreamcore/engine/store"
 )
@@ -33,6 +34,8 @@ func (s *settings) clusterOptions() []option {
 		{key: "cluster.partitions", value: count(&c.Partitions), usage: "ways that topics are dealt out, the same for the cluster's whole life: 1 to 64"},
 		{key: "cluster.lease", value: span(&c.Lease), usage: "how long a node may be silent before its partitions go to others: 1s to 1m"},
 		{key: "cluster.store_bytes", value: size(&c.StoreBytes), usage: "cap of this node's streams on disk: 64MiB to 16TiB"},
+		{key: "cluster.retain_bytes", value: size(&c.RetainBytes), usage: "oldest records go when this node's replica logs are larger together, each by its share: 4MiB a partition to 16TiB; 0 keeps all"},
+		{key: "cluster.retain_age", value: span(&c.RetainAge), usage: "records go from this node's replica logs when they are older, by whole segments; 0s keeps all"},
 		{key: "cluster.memory_bytes", value: size(&c.MemoryBytes), usage: "cap of the memory of the NATS server's own stores: 16MiB to 64GiB"},
 	}
 }
@@ -97,6 +100,8 @@ func (s *settings) join(e *engine.Engine, cfg engine.Config) (leave func() error
 	if err != nil {
 		return nil, err
 	}
+	s.admin.Registry = new(metrics.Registry)
+	s.admin.Registry.Add(n.Readings)
 	go func() {
 		<-n.Joined()
 		cfg.Logger.Info("joined the cluster", "node", node.Name)

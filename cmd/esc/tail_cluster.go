@@ -59,7 +59,7 @@ func tailCluster(ctx context.Context, out, messages io.Writer, f tailFlags) erro
 		return err
 	}
 	for {
-		moved, err := f.cluster.advance(ctx, client, places, show)
+		moved, err := f.cluster.advance(ctx, client, places, show, messages)
 		switch {
 		case errors.Is(err, errEnough):
 			return nil
@@ -101,8 +101,9 @@ func (t *clusterTail) places(ctx context.Context, client *cluster.Client) (map[i
 	return places, nil
 }
 
-// advance reads on in each partition, and is how many records there were.
-func (t *clusterTail) advance(ctx context.Context, client *cluster.Client, places map[int]uint64, show func(*store.Entry) error) (moved int, err error) {
+// advance reads on in each partition, and is how many records there were. What no
+// node keeps any longer it says, and passes over.
+func (t *clusterTail) advance(ctx context.Context, client *cluster.Client, places map[int]uint64, show func(*store.Entry) error, messages io.Writer) (moved int, err error) {
 	nodes := []string{t.node}
 	if t.node == "" {
 		table, err := client.Table(ctx)
@@ -112,23 +113,42 @@ func (t *clusterTail) advance(ctx context.Context, client *cluster.Client, place
 		nodes = table.Nodes
 	}
 	for p := range places {
-		var failure error
-		for _, node := range nodes {
-			var n int
-			n, failure = client.Read(ctx, node, p, places[p], show)
-			places[p] += uint64(n)
-			if moved += n; failure == nil {
-				break
-			}
-			if !errors.Is(failure, cluster.ErrNotServed) {
-				return moved, failure
-			}
+		n, failure := readAny(ctx, client, nodes, p, places[p], show)
+		moved += n
+		places[p] += uint64(n)
+		var gone *cluster.GoneError
+		if errors.As(failure, &gone) {
+			fmt.Fprintf(messages, "esc: %v: going on with record %d\n", gone, gone.First)
+			places[p], moved = gone.First, moved+1
+			continue
 		}
-		if failure != nil && t.node != "" {
+		if failure != nil && (t.node != "" || !errors.Is(failure, cluster.ErrNotServed)) {
 			return moved, failure
 		}
 	}
 	return moved, nil
+}
+
+// readAny reads from the first node that serves; if none does, and some say that
+// what comes next is gone, it is the one's word that keeps the most.
+func readAny(ctx context.Context, client *cluster.Client, nodes []string, p int, from uint64, show func(*store.Entry) error) (n int, err error) {
+	var kept *cluster.GoneError
+	for _, node := range nodes {
+		n, err = client.Read(ctx, node, p, from, show)
+		var gone *cluster.GoneError
+		switch {
+		case errors.As(err, &gone):
+			if kept == nil || gone.First < kept.First {
+				kept = gone
+			}
+		case err == nil || n > 0 || !errors.Is(err, cluster.ErrNotServed):
+			return n, err
+		}
+	}
+	if kept != nil {
+		return 0, kept
+	}
+	return 0, err
 }
 
 // entryLine is an event's line, as those of the admin port.

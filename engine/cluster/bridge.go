@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"eventstreamcore/engine/store"
 )
@@ -20,10 +21,10 @@ import (
 func (r *replica) bridge(ctx context.Context, l *landing) error {
 	g := &l.group
 	r.enter(Repairing)
-	if err := r.borrow(ctx, g.index-1); err != nil {
-		return err
+	if g.index < r.kept() && !r.reachesBase(g) {
+		return nil // a later one rests on what is kept
 	}
-	chain, err := r.chainBehind(g.index - 1)
+	chain, err := r.chainBefore(ctx, l)
 	if err != nil {
 		return err
 	}
@@ -44,23 +45,37 @@ func (r *replica) bridge(ctx context.Context, l *landing) error {
 	return nil
 }
 
-// chainBehind is the chain behind a record that the log has.
-func (r *replica) chainBehind(index uint64) (chain uint32, err error) {
-	if index == r.has.index {
-		return r.has.chain, nil
+// reachesBase reports whether a group that begins before what is kept passes
+// through what that rests on.
+func (r *replica) reachesBase(g *group) (reaches bool) {
+	at, base := bound{g.index - 1, g.before}, bound{r.base.index, r.base.chain}
+	err := g.each(func(e *store.Entry, _ []byte) error {
+		at = bound{at.index + 1, link(at.chain, e.Content)}
+		reaches = reaches || at == base
+		return nil
+	})
+	return reaches && err == nil
+}
+
+// chainBefore is the chain on which a group should rest, once the log has all
+// before it.
+func (r *replica) chainBefore(ctx context.Context, l *landing) (uint32, error) {
+	g := &l.group
+	if g.index < r.kept() {
+		return g.before, nil
 	}
-	reader, err := store.NewReader(r.dir)
+	err := r.borrow(ctx, g.index-1)
+	if errors.Is(err, errGone) {
+		err = r.outlive(ctx, l, err)
+	}
 	if err != nil {
 		return 0, err
 	}
-	defer reader.Close()
-	for e := range reader.All() {
-		if e.Sequence > index {
-			return chain, nil
-		}
-		chain = link(chain, e.Content)
+	r.goneSince = time.Time{}
+	if g.index-1 == r.has.index {
+		return r.has.chain, nil
 	}
-	return chain, reader.Err()
+	return r.chainBehind(g.index - 1)
 }
 
 // errGone says that records are neither in the stream nor with anybody who
@@ -72,7 +87,8 @@ func (r *replica) borrow(ctx context.Context, to uint64) error {
 	from := r.has.index + 1
 	for r.has.index < to {
 		before := r.has.index
-		for _, node := range r.others() {
+		others, _ := r.others()
+		for _, node := range others {
 			if err := r.borrowFrom(ctx, node, to); err != nil {
 				return err
 			}
@@ -118,8 +134,7 @@ func (r *replica) adopt(b []byte, to uint64) error {
 		if err := r.append(&e, e.Sequence); err != nil {
 			return err
 		}
-		r.has = bound{e.Sequence, link(r.has.chain, e.Content)}
-		r.remember(&e)
+		r.hold(&e, bound{e.Sequence, link(r.has.chain, e.Content)})
 		b = b[size:]
 	}
 	return nil

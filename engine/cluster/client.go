@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -154,7 +155,11 @@ func (c *Client) ask(ctx context.Context, subject string, b []byte) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	if why := m.Header.Get(errorHeader); why != "" {
+	why := m.Header.Get(errorHeader)
+	if first, err := strconv.ParseUint(m.Header.Get(firstHeader), 10, 64); err == nil {
+		return nil, &GoneError{First: first}
+	}
+	if why != "" {
 		return nil, fmt.Errorf("%w: %s", ErrNotServed, why)
 	}
 	return m.Data, nil
@@ -169,10 +174,15 @@ func (c *Client) StepDown(ctx context.Context, node string) error {
 
 // Read reads records of a partition from an index on, from one node's replica,
 // and is how many there were: none yet, at its end. They are checked once more.
+// With a *GoneError the node no longer keeps them.
 func (c *Client) Read(ctx context.Context, node string, partition int, from uint64, visit func(*store.Entry) error) (n int, err error) {
 	b, err := json.Marshal(readRequest{partition, from})
 	if err == nil {
 		b, err = c.ask(ctx, readSubject+node, b)
+	}
+	var gone *GoneError
+	if errors.As(err, &gone) {
+		gone.Partition, gone.From = partition, from
 	}
 	if err != nil {
 		return 0, err

@@ -67,10 +67,34 @@ func readOut(m *nats.Msg, first, last uint64, lost []uint64) {
 	m.RespondMsg(end)
 }
 
+// tellLine answers as a server whose stream has a line of groups as its messages,
+// of which it keeps those from one on.
+func tellLine(t *testing.T, m *nats.Msg, line []group, first uint64) {
+	var asked struct{ Seq uint64 }
+	if err := json.Unmarshal(m.Data, &asked); err != nil {
+		t.Errorf("%s: %v", m.Data, err)
+	}
+	before := uint64(0)
+	for at := max(asked.Seq, first); at <= uint64(len(line)) && at < max(asked.Seq, first)+feedBatch; at++ {
+		r := nats.NewMsg(m.Reply)
+		r.Header.Set("Nats-Sequence", strconv.FormatUint(at, 10))
+		r.Header.Set("Nats-Last-Sequence", strconv.FormatUint(before, 10))
+		r.Data = line[at-1].encode()
+		m.RespondMsg(r)
+		before = at
+	}
+	end := nats.NewMsg(m.Reply)
+	end.Header.Set("Nats-Last-Sequence", strconv.FormatUint(before, 10))
+	if end.Header.Set("Status", "204"); before == 0 {
+		end.Header.Set("Status", "404")
+	}
+	m.RespondMsg(end)
+}
+
 // carrier is a connection to a server that keeps nothing.
 func carrier(t *testing.T) *nats.Conn {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true})
+	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true, MaxPayload: maxMessage})
 	if err != nil {
 		t.Fatal(err)
 	}

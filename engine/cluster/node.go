@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -134,7 +135,14 @@ func writeSynced(file string, b []byte) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(file+".new", file)
+	if err = os.Rename(file+".new", file); err != nil || runtime.GOOS == "windows" { // where folders are not synced
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // Joined is closed once the node has found a majority and takes part.
@@ -195,7 +203,7 @@ func (n *Node) prepare(ctx context.Context) (err error) {
 			return fmt.Errorf("feed of partition %d: %w", number, err)
 		}
 		r := newReplica(number, n.cfg.Dir, stream, feed, n.cfg.Logger)
-		r.others = n.roster.others
+		r.others, r.keeps = n.roster.others, n.cfg.keeps()
 		n.parts = append(n.parts, partition{r, newLead(n.cfg.Name, number, n.js, stream, r, feed.ring, n.cfg.Logger)})
 	}
 	return nil

@@ -47,20 +47,25 @@ type replica struct {
 	clock  int64                       // minutes, of the record that ids was advanced for last
 	ended  <-chan struct{}
 
-	others    func() []string // nodes that have replicas, too
-	adrift    bool            // the stream no longer has what comes next
-	strangers int             // messages that rest on nothing here, meanwhile
+	others    func() (names []string, known bool) // nodes that have replicas, too
+	adrift    bool                                // the stream no longer has what comes next
+	strangers int                                 // messages that rest on nothing here, meanwhile
+	goneSince time.Time                           // when records were first seen to be with nobody
+	keeps     retention
 
-	mu      sync.Mutex
-	tail    tail // as far as it was written, too
-	state   State
-	bounds  [bounds]bound
-	stop    context.CancelFunc
-	damage  error
-	repairs int
-	waiting []waiter
-	reader  *store.Reader
-	readAt  uint64
+	mu         sync.Mutex
+	tail       tail // as far as it was written, too
+	state      State
+	bounds     [bounds]bound
+	milestones []bound // every so many records: where to begin reading for a chain
+	stop       context.CancelFunc
+	damage     error
+	repairs    int
+	base       bound  // what the first record that is kept rests on
+	lost       uint64 // records that nobody had any more
+	waiting    []waiter
+	reader     *store.Reader
+	readAt     uint64
 }
 
 // State is what a replica is doing.
@@ -120,8 +125,12 @@ func (r *replica) run(ctx context.Context) {
 			r.logger.Error("replica is made anew from the stream", "err", err)
 			err = r.setAside()
 		}
+		var later *anew
+		if errors.As(err, &later) {
+			err = r.begin(later)
+		}
 		if errors.Is(err, errGone) {
-			r.logger.Error("replica lacks records, and is not served", "err", err)
+			r.logger.Error("replica lacks records, and is not served: it waits for a node that may have them", "err", err)
 			pause(ctx, callWait)
 		} else if err != nil {
 			r.logger.Debug("replica does not follow", "err", err)
@@ -140,9 +149,14 @@ func (r *replica) run(ctx context.Context) {
 // open opens the log and reads all of it: for the chain, and for the ids of the
 // last hour.
 func (r *replica) open() error {
-	cfg := store.Default(r.dir)
-	cfg.Mode, cfg.Interval, cfg.ScrubRate, cfg.Unsealed = store.Interval, replicaSync, scrubRate, true
-	log, recovery, err := store.Open(cfg)
+	base, err := readBase(r.dir)
+	if err != nil {
+		return fmt.Errorf("replica of partition %d: %w", r.number, err)
+	}
+	r.mu.Lock()
+	r.base, r.milestones = base, nil
+	r.mu.Unlock()
+	log, recovery, err := store.Open(r.replicaConfig())
 	var corrupt *store.CorruptError
 	if errors.As(err, &corrupt) {
 		return fmt.Errorf("%w: %w", errDamaged, err)
@@ -152,24 +166,25 @@ func (r *replica) open() error {
 	r.log = log
 	r.forget()
 	t := r.recall()
-	if recovery.Last < t.index { // a power cut took the end of the log
+	if recovery.Last < t.index || t.index < base.index { // a power cut took the end of the log, or the place is too old
 		t = tail{}
 	}
-	r.has = bound{}
-	if recovery.Last > 0 {
-		if err = r.check(t); err == nil && r.has.index != recovery.Last {
-			err = fmt.Errorf("only %d of %d records read back", r.has.index, recovery.Last)
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", errDamaged, err)
-		}
+	r.has = base
+	if recovery.Last > base.index {
+		err = r.check(t)
+	}
+	if err == nil && r.has.index != recovery.Last {
+		err = fmt.Errorf("only %d of %d records read back", r.has.index, recovery.Last)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	r.end, r.noting = t, t
 	r.reach(t) // who waits already is told
 	return nil
 }
 
-// check reads the log from its first record on, and holds it against where the
+// check reads the log from what it rests on, and holds it against where the
 // replica remembers to have been.
 func (r *replica) check(at tail) error {
 	reader, err := store.NewReader(r.dir)
@@ -177,15 +192,20 @@ func (r *replica) check(at tail) error {
 		return err
 	}
 	defer reader.Close()
+	if r.has.index == at.index && r.has.chain != at.chain {
+		return fmt.Errorf("chain behind record %d is %08x, was %08x", at.index, r.has.chain, at.chain)
+	}
+	if err := reader.SeekSequence(r.has.index + 1); err != nil {
+		return err
+	}
 	for e := range reader.All() {
 		if e.Sequence != r.has.index+1 {
 			return fmt.Errorf("record %d is missing", r.has.index+1)
 		}
-		r.has = bound{e.Sequence, link(r.has.chain, e.Content)}
+		r.hold(e, bound{e.Sequence, link(r.has.chain, e.Content)})
 		if r.has.index == at.index && r.has.chain != at.chain {
 			return fmt.Errorf("chain behind record %d is %08x, was %08x", at.index, r.has.chain, at.chain)
 		}
-		r.remember(e)
 	}
 	return reader.Err()
 }
@@ -206,8 +226,7 @@ func (r *replica) apply(g *group) error {
 			if err := r.append(e, index); err != nil {
 				return err
 			}
-			r.has = bound{index, chain}
-			r.remember(e)
+			r.hold(e, bound{index, chain})
 		}
 		index++
 		return nil
@@ -288,6 +307,20 @@ func unique(e *event.Record) bool {
 
 // setAside moves the log out of the way, where it can be looked at.
 func (r *replica) setAside() error {
+	aside, err := r.moveAside("damaged")
+	if err != nil {
+		return fmt.Errorf("setting a damaged replica aside: %w", err)
+	}
+	r.mu.Lock()
+	r.repairs++
+	r.mu.Unlock()
+	r.logger.Warn("damaged replica set aside", "folder", aside)
+	return nil
+}
+
+// moveAside closes the log, gives its folder another name, and forgets what was
+// known of it.
+func (r *replica) moveAside(why string) (aside string, err error) {
 	r.enter(Repairing)
 	if r.log != nil {
 		r.log.Close()
@@ -297,14 +330,10 @@ func (r *replica) setAside() error {
 	defer r.mu.Unlock()
 	r.closeReader()
 	r.end, r.tail, r.damage, r.bounds, r.adrift, r.strangers = tail{}, tail{}, nil, [bounds]bound{}, false, 0
+	r.base, r.milestones = bound{}, nil
 	if err := os.Remove(r.dir + placeSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("setting a damaged replica aside: %w", err)
+		return "", err
 	}
-	r.repairs++
-	aside := fmt.Sprintf("%s.damaged-%d", r.dir, time.Now().UnixNano())
-	if err := os.Rename(r.dir, aside); err != nil {
-		return fmt.Errorf("setting a damaged replica aside: %w", err)
-	}
-	r.logger.Warn("damaged replica set aside", "folder", aside)
-	return nil
+	aside = fmt.Sprintf("%s.%s-%d", r.dir, why, time.Now().UnixNano())
+	return aside, os.Rename(r.dir, aside)
 }

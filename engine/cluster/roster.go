@@ -222,9 +222,11 @@ func (r *roster) members() []string {
 	return slices.Clone(r.table.Nodes)
 }
 
-// others are the members but for this node.
-func (r *roster) others() []string {
-	return slices.DeleteFunc(r.members(), func(name string) bool { return name == r.name })
+// others are the members but for this node; before the table was read once, they
+// are not known.
+func (r *roster) others() (names []string, known bool) {
+	all := r.members()
+	return slices.DeleteFunc(all, func(name string) bool { return name == r.name }), len(all) > 0
 }
 
 // leave tells the others not to wait for the lease to end.

@@ -19,6 +19,7 @@ const (
 	statusSubject = "esc.status." // Status
 	readSubject   = "esc.read."   // readRequest
 	chainSubject  = "esc.chain."  // chainRequest
+	extentSubject = "esc.extent." // extent, of readRequest's partition
 	moveSubject   = "esc.move."   // give the partitions to others
 )
 
@@ -47,6 +48,7 @@ func (n *Node) listen() error {
 		statusSubject + "all":      func(m *nats.Msg) { answer(m, n.Status()) },
 		readSubject + n.cfg.Name:   n.serveRead,
 		chainSubject + n.cfg.Name:  n.serveChain,
+		extentSubject + n.cfg.Name: n.serveExtent,
 		moveSubject + n.cfg.Name:   n.serveMove,
 	} {
 		if err := n.subscribe(subject, handle); err != nil {
@@ -86,10 +88,17 @@ func answer(m *nats.Msg, v any) {
 func refuse(m *nats.Msg, err error) {
 	r := nats.NewMsg(m.Reply)
 	r.Header.Set(errorHeader, err.Error())
+	var gone *GoneError
+	if errors.As(err, &gone) {
+		r.Header.Set(firstHeader, strconv.FormatUint(gone.First, 10))
+	}
 	m.RespondMsg(r)
 }
 
-const errorHeader = "Esc-Error"
+const (
+	errorHeader = "Esc-Error"
+	firstHeader = "Esc-First" // what is kept from, where less was asked for
+)
 
 // serveOffer takes a batch from another node, if this one owns the partition.
 // Who does not is silent: the owner hears it as well.
@@ -146,6 +155,15 @@ func (n *Node) serveRead(m *nats.Msg) {
 	m.Respond(records)
 }
 
+func (n *Node) serveExtent(m *nats.Msg) {
+	var q readRequest
+	if err := json.Unmarshal(m.Data, &q); err != nil || q.Partition < 0 || q.Partition >= len(n.parts) {
+		refuse(m, errors.New("no such partition"))
+		return
+	}
+	answer(m, n.parts[q.Partition].replica.extent())
+}
+
 func (n *Node) serveChain(m *nats.Msg) {
 	var q chainRequest
 	if err := json.Unmarshal(m.Data, &q); err != nil || q.Partition < 0 || q.Partition >= len(n.parts) {
@@ -192,7 +210,9 @@ type PartitionStatus struct {
 	Leading bool   `json:"leading"`       // this node publishes
 	Leader  string `json:"stream_leader"` // "" while there is none
 	State   State  `json:"state"`
-	Records uint64 `json:"records"` // in the replica
+	First   uint64 `json:"first"`   // record that the replica keeps, or will: those before were let go of
+	Records uint64 `json:"records"` // in the partition, as far as the replica has it
+	Lost    uint64 `json:"lost"`    // records that it never got: nobody had them any more
 	Stream  uint64 `json:"stream"`  // last message of the stream that it has
 	Chain   uint32 `json:"chain"`   // behind the last of them
 	Behind  uint64 `json:"behind"`  // messages of the stream that the replica lacks, as far as this node knows
@@ -226,7 +246,7 @@ func (n *Node) partitionStatus(ctx context.Context, p int) PartitionStatus {
 	a, r := n.roster.owner(p), n.parts[p].replica
 	r.mu.Lock()
 	s := PartitionStatus{Owner: a.Owner, Epoch: a.Epoch, State: r.state, Records: r.tail.index, Chain: r.tail.chain, Repairs: r.repairs}
-	s.Stream = r.tail.stream
+	s.Stream, s.First, s.Lost = r.tail.stream, r.base.index+1, r.lost
 	r.mu.Unlock()
 	s.Leading = n.parts[p].lead.leading.Load()
 	if info, err := n.parts[p].lead.stream.Info(ctx); err == nil {

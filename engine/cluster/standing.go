@@ -77,6 +77,9 @@ func (r *replica) chainAt(index uint64) (uint32, bool) {
 	if index == r.tail.index {
 		return r.tail.chain, true
 	}
+	if index == r.base.index {
+		return r.base.chain, true
+	}
 	b := r.bounds[index%bounds]
 	return b.chain, b.index == index && index > 0
 }
@@ -88,7 +91,8 @@ func (r *replica) known() error {
 	return r.damage
 }
 
-// watch looks at what the scrub finds in what was written long ago.
+// watch looks at what the scrub finds in what was written long ago, and at what
+// may go.
 func (r *replica) watch(ctx context.Context, log *store.Log) {
 	for ; ctx.Err() == nil; pause(ctx, time.Second) {
 		if d := log.Damage(); d != nil {
@@ -97,11 +101,24 @@ func (r *replica) watch(ctx context.Context, log *store.Log) {
 			r.mu.Unlock()
 			return
 		}
+		if err := r.retire(log); err != nil && ctx.Err() == nil {
+			r.logger.Warn("oldest records are kept for now", "err", err)
+		}
 	}
 }
 
 // errBusy says that a replica cannot serve: its State says why.
 var errBusy = errors.New("replica is not served now: ask another node")
+
+// GoneError says that records are no longer kept.
+type GoneError struct {
+	Partition   int
+	From, First uint64 // what was asked for, and what is kept from
+}
+
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("partition %d: records %d to %d are no longer kept", e.Partition, e.From, e.First-1)
+}
 
 // read appends records from an index on to dst, as many as there are and about
 // fit into size bytes. Each was checked when it was read.
@@ -110,6 +127,9 @@ func (r *replica) read(dst []byte, from uint64, size int) ([]byte, error) {
 	defer r.mu.Unlock()
 	if r.state != Following || r.damage != nil {
 		return dst, errBusy
+	}
+	if from <= r.base.index {
+		return dst, &GoneError{r.number, from, r.base.index + 1}
 	}
 	if from > r.tail.index {
 		return dst, nil

@@ -24,6 +24,10 @@ type keeper struct {
 	stop      chan struct{}
 	running   sync.WaitGroup
 	haveSpare bool
+
+	expiring atomic.Uint64 // with Hold: what the log would begin with, if what may go went
+	released atomic.Uint64 // what it may begin with
+	poked    chan struct{} // something was released
 }
 
 // readied is a segment, or why there is none.
@@ -47,7 +51,7 @@ const (
 func (l *Log) keep() {
 	l.wanted, l.ready = make(chan uint64, 1), make(chan readied, 1)
 	l.left, l.stop = make(chan finished, finishedMax), make(chan struct{})
-	l.unsynced = make(chan struct{}, 1)
+	l.unsynced, l.poked = make(chan struct{}, 1), make(chan struct{}, 1)
 	l.active.Store(l.segment.first)
 	l.settled.Store(l.durable.Load())
 	if l.env.alone {
@@ -75,6 +79,7 @@ func (l *Log) keeping() {
 		case first := <-l.wanted:
 			l.prepare(first)
 		case <-tick.C:
+		case <-l.poked:
 		case <-l.stop:
 			return
 		}

@@ -68,6 +68,47 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// TestRetentionHeld: segments that may go stay until they are released, and then
+// those go that were, and no others. A log that begins anywhere is one like any.
+func TestRetentionHeld(t *testing.T) {
+	r := newRig(Group, 2)
+	const first = 1000
+	r.cfg.RetainBytes, r.cfg.Hold, r.cfg.First = 40<<10, true, first
+	if _, err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	fill := func() {
+		for range 200 {
+			r.now += 3 * time.Millisecond
+			r.append(4)
+			if err := r.commit(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	oldest := func() uint64 {
+		n, _ := segmentFirst(segmentsOf(r.disk)[0])
+		return n
+	}
+	fill()
+	may := r.log.Expiring()
+	if had := oldest(); had != first || may <= first {
+		t.Fatalf("it begins with %d, and would with %d; nothing was released", had, may)
+	}
+	r.log.Release(may)
+	fill()
+	if had := oldest(); had != may || r.log.Expiring() <= may {
+		t.Errorf("it begins with %d, and would with %d; released was %d", had, r.log.Expiring(), may)
+	}
+	if err := r.log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	last := r.log.Written()
+	if again, err := r.open(); err != nil || again.Last != last || oldest() < may {
+		t.Errorf("opened again: %+v, %v; want the last to be %d", again, err, last)
+	}
+}
+
 // TestRetentionInOrder lets many segments go at once and cuts the power after
 // every call: what is left is never an older segment without the ones behind it.
 func TestRetentionInOrder(t *testing.T) {

@@ -29,7 +29,7 @@ import (
 type Recovery struct {
 	Segments  int
 	Records   uint64 // in the segments read: the newest, see Config.CheckBytes
-	Last      uint64 // last sequence, 0 in an empty log
+	Last      uint64 // last sequence; in an empty log the one before its first
 	Sealed    bool   // the log had been closed cleanly
 	Torn      bool   // something was cut off
 	TornBytes int64
@@ -71,6 +71,7 @@ func (l *Log) recover() (report Recovery, err error) {
 		return report, err
 	}
 	if len(v.parts) == 0 {
+		report.Last = max(l.cfg.First, 1) - 1
 		return report, l.create()
 	}
 	if len(v.damages) > 0 { // what lies behind the first goes with it
@@ -143,7 +144,7 @@ func (l *Log) create() error {
 	if err := l.spare(); err != nil {
 		return err
 	}
-	s, err := l.begin(1, l.log)
+	s, err := l.begin(max(l.cfg.First, 1), l.log)
 	l.segment = s
 	return err
 }

@@ -27,6 +27,10 @@ func (l *Log) retain() error {
 			break
 		}
 		total -= parts[i].size
+		l.expiring.Store(parts[i+1].first)
+		if l.cfg.Hold && parts[i+1].first > l.released.Load() {
+			continue
+		}
 		if err := l.letGo(&parts[i]); err != nil {
 			return err
 		}
@@ -41,6 +45,20 @@ func (l *Log) retain() error {
 		return nil
 	}
 	return l.forget(parts[gone].first)
+}
+
+// Expiring is the sequence that the log would begin with if all went that may,
+// 0 while nothing may. Anyone may ask.
+func (l *Log) Expiring() uint64 { return l.expiring.Load() }
+
+// Release lets segments go that Hold kept, up to the one that begins with
+// sequence first. Anyone may call it.
+func (l *Log) Release(first uint64) {
+	l.released.Store(first)
+	select {
+	case l.poked <- struct{}{}:
+	default: // somebody has said so already
+	}
 }
 
 // expired reports whether the segment before next may go, from a log of total

@@ -78,6 +78,13 @@ type Config struct {
 	RetainBytes int64         // oldest segments go when the log is larger; 0 keeps all
 	RetainAge   time.Duration // segments go when their last record is older; 0 keeps all
 
+	// Hold has segments that may go wait for Release: for who must first write
+	// down what is to be known of them.
+	Hold bool
+
+	// First is the sequence that an empty folder's log begins with, if that is not 1.
+	First uint64
+
 	// CheckBytes is how much of the log Open verifies beyond what it must,
 	// newest first; default 1 GiB, about half a second. The scrub does the rest.
 	CheckBytes int64
