@@ -20,7 +20,7 @@ func rowExhibits(row record.Row) (all []exhibit) {
 			reading: "Latency by percentile, all valid trials together, on an axis of nines. The curve ends where there are too few events to bear out more. Undisturbed are the events during which no loop lost time: the engine without its host; shown, never judged."})
 		if len(legs) > 0 {
 			all = append(all, exhibit{name: row.Name() + ".legs", draw: func() (*chart.Figure, error) { return percentilePlot("legs of "+row.Name(), legs, nil) }, numbers: percentileTable(row, legs),
-				reading: "The legs of the way by percentile: how late the sender was, what came before the engine had the event, what it waited in queues and what stages worked. Event by event they sum to the whole; their percentiles do not, for one event is late here and another there."})
+				reading: "The legs of the way by percentile: how late the sender was, what came before the engine had the event, what it waited in queues and what stages worked. Event by event they sum to the whole; their percentiles do not, for one event is late here and another there." + stampedReading(row)})
 		}
 		if len(stages) > 0 {
 			all = append(all, exhibit{name: row.Name() + ".stages", draw: func() (*chart.Figure, error) { return percentilePlot("stages of "+row.Name(), stages, nil) }, numbers: percentileTable(row, stages),
@@ -33,7 +33,7 @@ func rowExhibits(row record.Row) (all []exhibit) {
 	}
 	for _, w := range row.Waterfalls {
 		all = append(all, exhibit{name: row.Name() + ".waterfall-" + w.Name, draw: func() (*chart.Figure, error) { return waterfallPlot(row, w) }, numbers: waterfallTable(w),
-			reading: "Where one real event spent its time, from top to bottom: " + kindOfEvent(w) + ". The spans sum to the whole."})
+			reading: "Where one real event spent its time, from top to bottom: " + kindOfEvent(w) + ". The spans sum to the whole." + stampedReading(row)})
 	}
 	if len(row.Loads) > 0 {
 		all = append(all, loadsExhibit(row))
@@ -56,6 +56,15 @@ func wholeAndParts(row record.Row) (whole, legs, stages []record.Distribution) {
 		}
 	}
 	return whole, legs, stages
+}
+
+// stampedReading says which events had a stamp at every stage, and what that costs.
+func stampedReading(row record.Row) string {
+	with, apart := stampedWhole(row)
+	if !apart {
+		return " Every event above was stamped at each stage, and the stamps' cost, 0.1 to 0.2 us, is part of its latency."
+	}
+	return fmt.Sprintf(" To stamp an event at each stage makes it later. So this is of %s events of trials of their own, between the others; the latencies above are of events without such stamps.", judge.Grouped(with.Count))
 }
 
 // kindOfEvent says in words which event a waterfall is of.

@@ -27,6 +27,9 @@ func disturbances(row record.Row) (lines []string) {
 			lines = append(lines, apart(row.Distributions[i-1], d))
 		}
 	}
+	if text := stampsCost(row); text != "" {
+		lines = append(lines, text)
+	}
 	if text := calmLoop(row); text != "" {
 		lines = append(lines, text)
 	}
@@ -60,6 +63,33 @@ func apart(all, calm record.Distribution) string {
 		text += fmt.Sprintf("; p%v all %s, undisturbed %s", p.Percent, figure(float64(p.Ns), "ns"), figure(float64(calm.Percentiles[i].Ns), "ns"))
 	}
 	return text
+}
+
+// stampsCost says which events the legs are of, and what it cost them to have them;
+// "" of a row without legs, or whose every event was stamped.
+func stampsCost(row record.Row) string {
+	with, ok := stampedWhole(row)
+	if !ok {
+		return ""
+	}
+	text := fmt.Sprintf("legs of %s events of trials of their own, later by the stages' stamps", judge.Grouped(with.Count))
+	for _, p := range row.Distributions[0].Percentiles {
+		i := slices.IndexFunc(with.Percentiles, func(w record.Percentile) bool { return w.Percent == p.Percent })
+		if i >= 0 && p.Percent == 50 {
+			text += fmt.Sprintf(": p50 %s, without stamps %s", figure(float64(with.Percentiles[i].Ns), "ns"), figure(float64(p.Ns), "ns"))
+		}
+	}
+	return text
+}
+
+// stampedWhole is the whole way of the events that the legs are of, where those
+// were others than the row's own.
+func stampedWhole(row record.Row) (record.Distribution, bool) {
+	i := slices.IndexFunc(row.Distributions, func(d record.Distribution) bool { return d.Name == row.Distributions[0].Name+record.Stamped })
+	if i < 0 {
+		return record.Distribution{}, false
+	}
+	return row.Distributions[i], true
 }
 
 // calmLoop sets what an operation of a loop took beside what it took in the

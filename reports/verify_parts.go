@@ -19,18 +19,22 @@ const (
 // from before there were parts have nothing to be held.
 func partsOf(row record.Row) (wrong []string) {
 	sums, counts := map[string]float64{}, map[string]int{}
+	whole, ok := stampedWhole(row)
+	if !ok && len(row.Distributions) > 0 {
+		whole = row.Distributions[0]
+	}
 	for _, d := range row.Distributions {
 		if d.Part == "" {
 			continue
 		}
 		sums[d.Part] += d.Mean
 		counts[d.Part]++
-		if whole := row.Distributions[0]; d.Count != whole.Count {
+		if d.Count != whole.Count {
 			wrong = append(wrong, fmt.Sprintf("%s: %s is of %d events and the whole of %d", row.Name(), d.Name, d.Count, whole.Count))
 		}
 	}
 	for part, sum := range sums {
-		name, mean := partOf(row, part)
+		name, mean := partOf(row, whole.Name, part)
 		if slack := math.Max(partsDigits*mean, float64(counts[part]*partsLeast)); math.Abs(sum-mean) > slack {
 			wrong = append(wrong, fmt.Sprintf("%s: the parts of %s take %.0f ns in the mean and it takes %.0f", row.Name(), name, sum, mean))
 		}
@@ -44,8 +48,8 @@ func partsOf(row record.Row) (wrong []string) {
 }
 
 // partOf is what the distributions of a part are the parts of, and its mean.
-func partOf(row record.Row, part string) (name string, mean float64) {
-	name = map[string]string{record.Leg: row.Distributions[0].Name, record.Wait: record.QueueWaits, record.Work: record.ServiceTimes}[part]
+func partOf(row record.Row, whole, part string) (name string, mean float64) {
+	name = map[string]string{record.Leg: whole, record.Wait: record.QueueWaits, record.Work: record.ServiceTimes}[part]
 	for _, d := range row.Distributions {
 		if d.Name == name {
 			mean = d.Mean

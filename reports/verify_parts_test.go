@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,16 @@ func TestVerifyHoldsPartsAgainstTheWhole(t *testing.T) {
 		if wrong := strings.Join(partsOf(row), "; "); !strings.Contains(wrong, c.want) {
 			t.Errorf("%q, want .. %s", wrong, c.want)
 		}
+	}
+	stamped := partedRow(t) // the legs are of other events than the row's figures
+	stamped.Distributions[0] = parted(t, "intended-stored", "", 850, 7000)
+	stamped.Distributions = slices.Insert(stamped.Distributions, 2, parted(t, "intended-stored"+record.Stamped, "", 1000, 1000))
+	if wrong := partsOf(stamped); wrong != nil {
+		t.Errorf("legs of stamped events: %v", wrong)
+	}
+	stamped.Distributions[2] = parted(t, "intended-stored"+record.Stamped, "", 850, 1000)
+	if wrong := strings.Join(partsOf(stamped), "; "); !strings.Contains(wrong, "the parts of intended-stored-stamped take 1000 ns in the mean and it takes 850") {
+		t.Errorf("legs that are not those of the stamped events: %q", wrong)
 	}
 	old := partedRow(t)
 	old.Waterfalls[0].Whole = 0

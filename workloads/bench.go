@@ -48,6 +48,7 @@ type Bench struct {
 	// gate that is to find it; 0 in every other run.
 	Slowdown float64
 
+	unstamped     bool  // no trials with stamps beside the others
 	inTurns       bool  // with other processes, on the same CPUs
 	others        []int // CPUs of the plan's threads
 	housekeeping  []int // CPUs that the plan keeps for what does not spin
@@ -225,6 +226,13 @@ func (b *Bench) trials(name string, c Cell, wanted int, stopped func() bool) (ou
 		if err := b.witness(&out, before); err != nil {
 			return nil, err
 		}
+		if trial.Stamps != nil && !b.unstamped && len(outcomes)%min(stampsEvery, wanted) == 0 {
+			stamped, err := trial.Stamps()
+			if err != nil {
+				return nil, err
+			}
+			out.Stamps = &stamped
+		}
 		if outcomes = append(outcomes, out); len(outcomes) == 1+wanted {
 			warm = unsettled(outcomes)
 		}
@@ -236,6 +244,10 @@ func (b *Bench) trials(name string, c Cell, wanted int, stopped func() bool) (ou
 	}
 	return kept, nil
 }
+
+// stampsEvery is beside which trials of an open loop stands one with stamps: the
+// first of so many, so that there is one among those kept, however many they are.
+const stampsEvery = 4
 
 // trialsLeast is how many trials a cell has that takes long: fewer than give an
 // interval are a figure all the same.

@@ -83,7 +83,6 @@ func (b *Bench) spanTrials(row *record.Row, i int, outcomes []Outcome) {
 	if calm := undisturbed(spans); calm != nil {
 		row.Distributions = append(row.Distributions, judge.NewDistribution(spans[0].Name+record.Undisturbed, calm))
 	}
-	row.Distributions = append(row.Distributions, legs(spans)...)
 	outliersOf(row, spans)
 	for _, s := range spans {
 		for _, in := range s.Intervals {
@@ -91,7 +90,9 @@ func (b *Bench) spanTrials(row *record.Row, i int, outcomes []Outcome) {
 			row.Intervals = append(row.Intervals, in)
 		}
 	}
-	row.Waterfalls = middling(spans)
+	if i == 0 {
+		stampedTrials(row, outcomes)
+	}
 }
 
 // undisturbed is the events of all trials that met no gap; nil where nobody
@@ -109,11 +110,34 @@ func undisturbed(spans []Span) (merged *hdrhistogram.Histogram) {
 	return merged
 }
 
+// stampedTrials gives the row of the whole way what the trials with stamps tell:
+// the parts of it, and beside them the whole that they are the parts of.
+func stampedTrials(row *record.Row, outcomes []Outcome) {
+	var all []Stamped
+	whole := newHistogram()
+	for _, out := range outcomes {
+		switch s := out.Stamps; {
+		case s == nil:
+		case s.Invalid != "":
+			row.Trials = append(row.Trials, record.Trial{Invalid: "with stamps: " + s.Invalid})
+		default:
+			all = append(all, *s)
+			whole.Merge(s.Whole)
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	with := judge.NewDistribution(row.Distributions[0].Name+record.Stamped, whole)
+	row.Distributions = append(append(row.Distributions, with), legs(all)...)
+	row.Waterfalls = middling(all)
+}
+
 // legs are the parts of the whole, over the trials.
-func legs(spans []Span) (list []record.Distribution) {
-	for i, leg := range spans[0].Legs {
+func legs(all []Stamped) (list []record.Distribution) {
+	for i, leg := range all[0].Legs {
 		merged := newHistogram()
-		for _, s := range spans {
+		for _, s := range all {
 			merged.Merge(s.Legs[i].Histogram)
 		}
 		d := judge.NewDistribution(leg.Name, merged)
@@ -125,10 +149,10 @@ func legs(spans []Span) (list []record.Distribution) {
 
 // middling is of each waterfall the one whose whole is the median over the
 // trials: still one real event.
-func middling(spans []Span) (list []record.Waterfall) {
-	for i := range spans[0].Waterfalls {
+func middling(trials []Stamped) (list []record.Waterfall) {
+	for i := range trials[0].Waterfalls {
 		var all []record.Waterfall
-		for _, s := range spans {
+		for _, s := range trials {
 			if i < len(s.Waterfalls) {
 				all = append(all, s.Waterfalls[i])
 			}

@@ -32,8 +32,8 @@ type regime struct {
 }
 
 var (
-	// forLatency holds every sender, so that all that was sent is stored, and
-	// traces each part of its way.
+	// forLatency holds every sender, so that all that was sent is stored, and can
+	// trace each part of its way.
 	forLatency = regime{trace: metrics.NewStagedTrace}
 
 	// forCapacity has the engine give up on events as it does unless it is told
@@ -45,7 +45,7 @@ var (
 // newPacedRig has room for most events.
 func (b *Bench) newPacedRig(plan engine.Plan, e ingest.Event, why regime, most int, handlers ...process.Handler) (*pacedRig, error) {
 	p := &pacedRig{trace: why.trace(most + madeMost), course: newCourse(publishedParts, most)}
-	p.course.staged = p.trace.Staged()
+	p.trace.Stamp(false)
 	r, err := b.newRig(func(c *engine.Config) {
 		c.Plan, c.Publishers, c.Trace, c.Handlers, c.Overflow = plan, 1, p.trace, handlers, why.overflow
 	}, nil)
@@ -66,6 +66,7 @@ func (b *Bench) newPacedRig(plan engine.Plan, e ingest.Event, why regime, most i
 // run publishes n events by the schedule from the peer and keeps their course.
 func (p *pacedRig) run(b *Bench, s drive.Schedule, n int) (run pacedRun, err error) {
 	p.trace.Reset()
+	p.course.staged = p.trace.Staged()
 	before := p.engine.Stats()
 	since := marks(p.loops)
 	if err := b.pinned(b.Peer, func() { b.counted("generator", func() { run = p.generator.pace(s, n) }) }); err != nil {

@@ -131,19 +131,20 @@ func pacing(b *Bench, lane event.Lane, schedule drive.Schedule, e ingest.Event) 
 	if lane == event.LaneRealtime && schedule.Shape == drive.Constant {
 		whole = []string{"e2e", "e2e-claim"}
 	}
-	return Trial{Close: p.close, Run: func() (out Outcome, err error) {
+	paced := func() (wrong string, err error) {
 		run, err := p.run(b, schedule, n)
-		if err != nil {
-			return out, err
+		if err == nil && run.wrong == "" && !run.kept() {
+			run.wrong = fmt.Sprintf("the engine took %v for a schedule of %v", run.took.Round(time.Millisecond), run.wanted.Round(time.Millisecond))
 		}
-		out.Trial = record.Trial{N: int64(n), Invalid: run.wrong}
-		if run.wrong == "" && !run.kept() {
-			out.Invalid = fmt.Sprintf("the engine took %v for a schedule of %v", run.took.Round(time.Millisecond), run.wanted.Round(time.Millisecond))
-		}
-		if run.wrong == "" {
+		return run.wrong, err
+	}
+	return Trial{Close: p.close, Stamps: func() (Stamped, error) { return stamped(p.trace, p.course, paced) }, Run: func() (out Outcome, err error) {
+		wrong, err := paced()
+		out.Trial = record.Trial{N: int64(n), Invalid: wrong}
+		if err == nil && wrong == "" {
 			out.Spans, out.Noise = p.course.spans([]string{lanePromise[lane]}, whole), p.course.late()
 		}
-		return out, nil
+		return out, err
 	}}, nil
 }
 

@@ -79,7 +79,7 @@ type sentRig struct {
 
 func (b *Bench) newSentRig(spec drive.Spec, why regime, most int) (*sentRig, error) {
 	s := &sentRig{spec: spec, trace: why.trace(most), course: newCourse(sentParts, most)}
-	s.course.staged = s.trace.Staged()
+	s.trace.Stamp(false)
 	var err error
 	if s.rig, err = b.newPortRig(why.overflow, s.trace, nil); err != nil {
 		return nil, err
@@ -112,6 +112,7 @@ type delivery struct {
 // run sends n events from the peer and keeps their course.
 func (s *sentRig) run(b *Bench, schedule drive.Schedule, n int) (d delivery, err error) {
 	s.trace.Reset()
+	s.course.staged = s.trace.Staged()
 	before := s.engine.Stats()
 	line := rawLine{}
 	if line.from, err = cpu.ReadAnchor(cpu.MonotonicRaw); err != nil {
@@ -166,13 +167,19 @@ func sending(b *Bench, spec drive.Spec, schedule drive.Schedule) (Trial, error) 
 	if err != nil {
 		return Trial{}, err
 	}
-	return Trial{Close: r.close, Run: func() (out Outcome, err error) {
+	sent := func() (delivery, error) {
 		d, err := r.run(b, schedule, n)
+		if err == nil && d.wrong == "" && !d.KeptUp {
+			d.wrong = fmt.Sprintf("the engine held the sender, which ended %v behind its schedule", time.Duration(d.LagNs).Round(time.Millisecond))
+		}
+		return d, err
+	}
+	return Trial{Close: r.close, Stamps: func() (Stamped, error) {
+		return stamped(r.trace, r.course, func() (string, error) { d, err := sent(); return d.wrong, err })
+	}, Run: func() (out Outcome, err error) {
+		d, err := sent()
 		if err != nil {
 			return out, err
-		}
-		if d.wrong == "" && !d.KeptUp {
-			d.wrong = fmt.Sprintf("the engine held the sender, which ended %v behind its schedule", time.Duration(d.LagNs).Round(time.Millisecond))
 		}
 		out.Trial = record.Trial{N: int64(len(r.course.ways)), Invalid: d.wrong}
 		out.Placed = []record.Placed{b.senderPlaced()}

@@ -116,6 +116,7 @@ func (t *Turns) Trial(i int) error {
 	b, c := t.bench, &t.cells[i]
 	defer t.placed(i)()
 	if len(c.open) == 0 {
+		b.unstamped = len(c.outcomes) > 0 // once tells where the time goes
 		kept, err := b.trials(title(c.workload, c.cell), c.cell, 1, func() bool { return false })
 		c.outcomes = append(c.outcomes, kept...)
 		return err

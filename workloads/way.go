@@ -206,21 +206,27 @@ func (c *course) add(due int64, w way, s *metrics.Sample) (wrong string) {
 const eventNumber = 1<<40 - 1
 
 // spans folds the course into its distributions. The whole way comes first and
-// has what belongs to it: latency over time, its legs, and where single events
-// spent it.
+// has what belongs to it: latency over time, and its outliers.
 func (c *course) spans(processed, stored []string) []Span {
 	all := []Span{
-		{Name: "intended-stored", Began: c.began, Intervals: c.intervals(), Waterfalls: c.waterfalls(), Outliers: c.outliers()},
+		{Name: "intended-stored", Began: c.began, Intervals: c.intervals(), Outliers: c.outliers()},
 		{Name: "received-processed", Targets: processed},
 		{Name: "received-stored", Targets: stored},
 	}
 	for i, part := range []func(way) int64{way.whole, way.processed, way.stored} {
 		all[i].Histogram, all[i].Undisturbed = c.distribution(part), c.undisturbed(part)
 	}
-	if c.staged {
-		all[0].Legs = c.legs()
-	}
 	return all
+}
+
+// stamped is a trial in which stages note every event, folded.
+func stamped(t *metrics.Trace, c *course, run func() (wrong string, err error)) (s Stamped, err error) {
+	t.Stamp(true)
+	defer t.Stamp(false)
+	if s.Invalid, err = run(); err == nil && s.Invalid == "" {
+		s.Whole, s.Legs, s.Waterfalls = c.distribution(way.whole), c.legs(), c.waterfalls()
+	}
+	return s, err
 }
 
 // legs is the four legs of the whole, then the parts of the two that are the engine's.

@@ -83,6 +83,58 @@ func joined(t *testing.T, clock cpu.Clock, notes []note, samples []metrics.Sampl
 	return c
 }
 
+// folded is the course of a run with stamps that went well.
+func folded(t *testing.T, c *course) Stamped {
+	t.Helper()
+	trace := metrics.NewStagedTrace(1)
+	trace.Stamp(false)
+	s, err := stamped(trace, c, func() (string, error) {
+		if !trace.Staged() {
+			t.Error("the run is without stamps")
+		}
+		return "", nil
+	})
+	if err != nil || s.Invalid != "" || trace.Staged() {
+		t.Errorf("%q, %v, stamped afterwards: %v", s.Invalid, err, trace.Staged())
+	}
+	return s
+}
+
+// TestStampsStandApart: what the trials with stamps tell is beside the figures of the
+// others, never in them, and one that does not count is kept and gives nothing.
+func TestStampsStandApart(t *testing.T) {
+	clock, notes, samples := invented(5000)
+	c := joined(t, clock, notes, samples)
+	plain := Outcome{Trial: record.Trial{N: 5000}, Spans: c.spans(nil, nil)}
+	for i := range c.ways { // as if the stamps had cost each a microsecond
+		c.ways[i][5] += 1000
+	}
+	with, bad := plain, plain
+	good := folded(t, c)
+	with.Stamps, bad.Stamps = &good, &Stamped{Invalid: "it was late"}
+	whole, other := record.Row{}, record.Row{}
+	new(Bench).spanTrials(&whole, 0, []Outcome{plain, with, bad})
+	new(Bench).spanTrials(&other, 1, []Outcome{plain, with, bad})
+	mean, count := map[string]float64{}, map[string]int64{}
+	for _, d := range whole.Distributions {
+		mean[d.Name+d.Part], count[d.Name] = d.Mean, d.Count
+		mean["all of "+d.Part] += d.Mean
+	}
+	const name = "intended-stored"
+	if count[name] != 15_000 || count[name+record.Stamped] != 5000 || math.Abs(mean[name+record.Stamped]-mean[name]-1000) > 2 {
+		t.Errorf("of %d events with a mean of %v, and of %d stamped with %v", count[name], mean[name], count[name+record.Stamped], mean[name+record.Stamped])
+	}
+	if sum := mean["all of "+record.Leg]; math.Abs(sum/mean[name+record.Stamped]-1) > 0.002 {
+		t.Errorf("the legs sum to %v, and the whole of the stamped is %v", sum, mean[name+record.Stamped])
+	}
+	if n := len(whole.Trials); n != 4 || whole.Trials[3].Invalid != "with stamps: it was late" || len(whole.Valid()) != 3 || len(whole.Waterfalls) != 2 {
+		t.Errorf("%d trials, %d waterfalls: %+v", n, len(whole.Waterfalls), whole.Trials[n-1])
+	}
+	if len(other.Trials) != 3 || len(other.Waterfalls) != 0 || len(other.Distributions) != 1 {
+		t.Errorf("the row of a part has %d trials, %d waterfalls and %d distributions", len(other.Trials), len(other.Waterfalls), len(other.Distributions))
+	}
+}
+
 func TestLegsSumToTheWhole(t *testing.T) {
 	clock, notes, samples := invented(50_000)
 	c := joined(t, clock, notes, samples)
@@ -139,6 +191,7 @@ func TestLegsOfARealRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.close()
+	r.trace.Stamp(true)
 	for range 3 {
 		run, err := r.run(b, drive.Schedule{Rate: latencyRate}, pacedLeast)
 		if err != nil {
@@ -192,13 +245,13 @@ func TestLegsOfAnotherProcessSumToTheWhole(t *testing.T) {
 			t.Fatalf("event %d: legs %v, want %d in all", i, w, want)
 		}
 	}
-	all := c.spans(nil, nil)[0]
+	all := folded(t, c)
 	means := map[string]float64{}
 	for _, l := range all.Legs {
 		means[l.Part] += l.Histogram.Mean()
 		means[l.Name] = l.Histogram.Mean()
 	}
-	for what, want := range map[string]float64{record.Leg: all.Histogram.Mean(), record.Wait: means[record.QueueWaits], record.Work: means[record.ServiceTimes]} {
+	for what, want := range map[string]float64{record.Leg: all.Whole.Mean(), record.Wait: means[record.QueueWaits], record.Work: means[record.ServiceTimes]} {
 		if math.Abs(means[what]/want-1) > 0.002 {
 			t.Errorf("all of %s have a mean of %v, that of which they are the parts %v", what, means[what], want)
 		}
@@ -269,7 +322,8 @@ func TestIntervalsHoldEveryEvent(t *testing.T) {
 func TestTrialsBearOutTheirPercentiles(t *testing.T) {
 	clock, notes, samples := invented(5000)
 	c := joined(t, clock, notes, samples)
-	good := Outcome{Trial: record.Trial{N: 5000}, Spans: c.spans(nil, nil)}
+	stamps := folded(t, c)
+	good := Outcome{Trial: record.Trial{N: 5000}, Spans: c.spans(nil, nil), Stamps: &stamps}
 	bad := Outcome{Trial: record.Trial{N: 5000, Invalid: "it was not"}}
 	later := good
 	later.Spans = slices.Clone(good.Spans)

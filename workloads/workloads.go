@@ -93,9 +93,10 @@ type Cell struct {
 // Trial is one run of a cell. It is called once to warm up, then once for each
 // trial that is kept; Close frees what Open made.
 type Trial struct {
-	Run   func() (Outcome, error)
-	Close func() error
-	Still bool // nothing of it runs between two trials: it may stay open while others measure
+	Run    func() (Outcome, error)
+	Stamps func() (Stamped, error) // of an open loop: a trial in which every stage notes each event
+	Close  func() error
+	Still  bool // nothing of it runs between two trials: it may stay open while others measure
 }
 
 // Outcome is what one trial came to.
@@ -103,6 +104,7 @@ type Outcome struct {
 	record.Trial
 	Floor  *record.Floor // under this trial, where it moves from second to second: in place of the cell's
 	Spans  []Span
+	Stamps *Stamped        // of the trial beside this one in which stages noted each event
 	Loads  []record.Load   // of a capacity, by rate,
 	by     percentile      // what of each was held against the bound,
 	beyond string          // and what became of what was more than that
@@ -124,13 +126,20 @@ type Span struct {
 	Undisturbed *hdrhistogram.Histogram
 
 	// Of the whole way alone: when its first event was due, in ns of
-	// CLOCK_MONOTONIC_RAW, its latencies over time from there, single events, and
-	// the parts of all.
-	Began      int64
-	Intervals  []record.Interval
+	// CLOCK_MONOTONIC_RAW, its latencies over time from there, and single events.
+	Began     int64
+	Intervals []record.Interval
+	Outliers  []record.Outlier
+}
+
+// Stamped is a trial in which every stage noted when it took each event. That
+// makes all of them later, so that it is beside the trials whose latency counts
+// and never among them.
+type Stamped struct {
+	Invalid    string
+	Whole      *hdrhistogram.Histogram // ns from intended to stored
+	Legs       []Leg                   // that it is the sum of, event by event
 	Waterfalls []record.Waterfall
-	Legs       []Leg
-	Outliers   []record.Outlier
 }
 
 // Leg is one of the parts that a latency is the sum of, event by event.

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"eventstreamcore/engine/cpu"
 )
@@ -109,6 +110,33 @@ func TestStagesNoteOnlyWhatIsWanted(t *testing.T) {
 	Note(m, []uint64{3, 4})
 	if len(m.list) != 3 || m.list[2].handle != 3 || m.list[0].at < before || m.list[2].at < m.list[1].at {
 		t.Errorf("%+v", m.list)
+	}
+}
+
+// TestLogsShareNoLine: what one thread writes lies two lines from what another may.
+func TestLogsShareNoLine(t *testing.T) {
+	var m Marks
+	before, behind := unsafe.Offsetof(m.list), unsafe.Sizeof(m)-unsafe.Offsetof(m.silent)-unsafe.Sizeof(m.silent)
+	if least := unsafe.Sizeof(cpu.Pad{}); before < least || behind < least {
+		t.Errorf("%d bytes before and %d behind what is written, want %d", before, behind, least)
+	}
+}
+
+// TestARunWithoutStamps: stages note nothing in it, those that came late neither,
+// and all again in the next one that wants them.
+func TestARunWithoutStamps(t *testing.T) {
+	trace := NewStagedTrace(3)
+	early := trace.Stage(Taken)
+	trace.Stamp(false)
+	late := trace.Stage(Routed)
+	for _, want := range []int{0, 1} {
+		trace.Reset()
+		Note(early, []uint64{1})
+		Note(late, []uint64{1})
+		if len(early.list) != want || len(late.list) != want || trace.Staged() != (want > 0) {
+			t.Errorf("%d and %d marks, staged %v; want %d", len(early.list), len(late.list), trace.Staged(), want)
+		}
+		trace.Stamp(true)
 	}
 }
 

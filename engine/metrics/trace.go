@@ -47,7 +47,8 @@ type Trace struct {
 	samples []Sample
 	Missed  uint64 // samples that came when the trace was full
 
-	staged bool
+	staged bool // stages have logs
+	silent bool // and leave them alone
 	marks  [stages][]*Marks
 	open   map[uint64]cpu.Ticks // by handle: of events that a stage has had and that are not stored yet
 }
@@ -80,15 +81,26 @@ func (t *Trace) Add(s Sample) {
 }
 
 // Staged reports whether stages note their moments; a nil trace has none.
-func (t *Trace) Staged() bool { return t != nil && t.staged }
+func (t *Trace) Staged() bool { return t != nil && t.staged && !t.silent }
+
+// Stamp has the stages of a staged trace note their moments in the next run, or
+// not: what that costs would be part of the latency. Between two runs, as Reset.
+func (t *Trace) Stamp(on bool) {
+	t.silent = !on
+	for _, logs := range t.marks {
+		for _, m := range logs {
+			m.silent = !on
+		}
+	}
+}
 
 // Stage is the log of one thread's part of a stage, made before the run; nil
 // where none is wanted.
 func (t *Trace) Stage(s Stage) *Marks {
-	if !t.Staged() {
+	if t == nil || !t.staged {
 		return nil
 	}
-	m := &Marks{list: touched[mark](cap(t.samples))}
+	m := &Marks{silent: t.silent, list: touched[mark](cap(t.samples))}
 	t.marks[s] = append(t.marks[s], m)
 	return m
 }
@@ -131,8 +143,14 @@ func (t *Trace) Reset() {
 }
 
 // Marks is a log of which events were at a stage, and when. A stage that has nil
-// notes nothing. One goroutine at a time notes.
-type Marks struct{ list []mark }
+// notes nothing. One goroutine at a time notes, and writes the length each time: logs
+// are of several threads, and two on one line had it go to and fro for every event.
+type Marks struct {
+	_      cpu.Pad
+	list   []mark
+	silent bool // in this run
+	_      cpu.Pad
+}
 
 type mark struct {
 	handle uint64
@@ -142,7 +160,7 @@ type mark struct {
 // Note notes that the events are at the stage now. What finds the log full is
 // missing from its sample.
 func Note[H ~uint64](m *Marks, handles []H) {
-	if m != nil && len(handles) > 0 {
+	if m != nil && len(handles) > 0 && !m.silent {
 		m.note(unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(handles))), len(handles)))
 	}
 }

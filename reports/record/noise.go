@@ -37,6 +37,11 @@ type Outlier struct {
 // Distribution before it, the events during which no loop noted a gap of its own.
 const Undisturbed = "-undisturbed"
 
+// Stamped ends the name of a Distribution that holds the events of the trials in
+// which every stage noted each: the whole that the row's parts are of. Those of the
+// row's other trials are not among them. Older records had one kind of trial.
+const Stamped = "-stamped"
+
 // Units among what is noted of a trial: of a loop, what an operation took without
 // the slices of the loop that were disturbed; and the share that was, of slices or
 // of events.

@@ -195,7 +195,7 @@ type Floor struct {
 // percentile with too few samples behind it is absent, not guessed.
 type Distribution struct {
 	Name        string       `json:"name"`           // received-stored, say
-	Part        string       `json:"part,omitempty"` // of the whole way, that is the row's first: Leg, or of a leg Wait or Work
+	Part        string       `json:"part,omitempty"` // of the whole way, that is the Stamped or else the row's first: Leg, or of a leg Wait or Work
 	Count       int64        `json:"count"`
 	Min         int64        `json:"min_ns"`
 	Max         int64        `json:"max_ns"`
