@@ -103,9 +103,13 @@ func checkPages(t *topology.Topology) Check {
 	return c
 }
 
+// ForeignLoad is the name of the check of who else runs on the CPUs, which tells of
+// that moment alone.
+const ForeignLoad = "foreign load"
+
 // checkLoad watches for a while who runs on the CPUs, this process apart.
 func checkLoad(root fs.FS, cpus []int, window time.Duration) Check {
-	c := Check{Name: "foreign load", Source: "/proc/*/task/*/schedstat", Why: "whoever runs on a measured CPU is in every figure",
+	c := Check{Name: ForeignLoad, Source: "/proc/*/task/*/schedstat", Why: "whoever runs on a measured CPU is in every figure",
 		Mend: "stop what is named, or move it: taskset -apc LIST PID", Verdict: OK, Value: "none"}
 	before, began := readTasks(root), time.Now()
 	if len(before) == 0 {

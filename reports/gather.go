@@ -15,19 +15,24 @@ import (
 // processes, distributions that of all events, verdicts are given anew; what
 // belongs to one process alone, as its intervals and its outliers do, is left out.
 // The host is as fit as in the worst of them.
-func Gather(runs []record.Run) (record.Run, error) {
+func Gather(runs []record.Run) (record.Run, error) { return gather(runs, leastFit(runs)) }
+
+// GatherTurns is Gather of processes that each took turns with one of every other
+// side: load that came and went was on all sides alike, so that it takes the whole
+// run's fitness only where most of them met it.
+func GatherTurns(runs []record.Run) (record.Run, error) { return gather(runs, fitInTurns(runs)) }
+
+func gather(runs []record.Run, host record.Fitness) (record.Run, error) {
 	if len(runs) == 0 {
 		return record.Run{}, fmt.Errorf("there is no run to gather")
 	}
 	all := runs[0]
+	all.Fitness = host
 	all.Rows, all.Matrices, all.Caches, all.Strips = nil, nil, nil, nil
 	for _, run := range runs {
 		all.Ended = run.Ended
 		all.Clock.GHzAfter, all.Clock.DriftPpm = run.Clock.GHzAfter, run.Clock.DriftPpm
 		all.Partial = all.Partial || run.Partial
-		if fitness[run.Fitness.Verdict] < fitness[all.Fitness.Verdict] {
-			all.Fitness = run.Fitness
-		}
 	}
 	for _, name := range rowNames(runs) {
 		row, err := gatherRow(name, runs)
@@ -42,6 +47,48 @@ func Gather(runs []record.Run) (record.Run, error) {
 
 // fitness orders hosts, the worst first; one that is unknown is no better.
 var fitness = map[string]int{record.Unfit: 0, "": 1, record.Degraded: 2, record.Fit: 3}
+
+func leastFit(runs []record.Run) (worst record.Fitness) {
+	for i, run := range runs {
+		if i == 0 || fitness[run.Fitness.Verdict] < fitness[worst.Verdict] {
+			worst = run.Fitness
+		}
+	}
+	return worst
+}
+
+// fitInTurns is leastFit, but for an UNFIT host that was it for nothing but others'
+// load, and in fewer than half of the runs: that one is DEGRADED, and says how many.
+// What is wrong with a clock or a quota is wrong with all that was measured.
+func fitInTurns(runs []record.Run) record.Fitness {
+	worst := leastFit(runs)
+	loaded := 0
+	for _, run := range runs {
+		if run.Fitness.Verdict != record.Unfit {
+			continue
+		}
+		if loaded++; !onlyLoad(run.Fitness) {
+			return run.Fitness
+		}
+	}
+	if loaded == 0 || 2*loaded >= len(runs) {
+		return worst
+	}
+	worst.Verdict, worst.Checks = record.Degraded, slices.Clone(worst.Checks)
+	for i, c := range worst.Checks {
+		if c.Verdict == record.Bad {
+			worst.Checks[i].Verdict = record.Warn
+			worst.Checks[i].Value += fmt.Sprintf("; in %d of %d processes, which shared it with those beside them", loaded, len(runs))
+		}
+	}
+	return worst
+}
+
+// onlyLoad says that what made a host UNFIT is others' load on its CPUs alone.
+func onlyLoad(f record.Fitness) bool {
+	bad := slices.DeleteFunc(slices.Clone(f.Checks), func(c record.Check) bool { return c.Verdict != record.Bad })
+	return len(bad) == 1 && bad[0].Name == record.ForeignLoad
+}
 
 // rowNames is every row of runs, in order of first appearance.
 func rowNames(runs []record.Run) (names []string) {

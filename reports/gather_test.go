@@ -45,3 +45,47 @@ func TestGather(t *testing.T) {
 		t.Error("nothing gathers")
 	}
 }
+
+// Others' load in a few looks was on both sides of pairs in turns alike; in half of
+// them it is the host's own state, and what is wrong with the clock is wrong with all.
+func TestGatherTurns(t *testing.T) {
+	load, quota := record.Check{Name: record.ForeignLoad, Value: "40 % of CPU 1", Verdict: record.Bad}, record.Check{Name: "cpu quota", Verdict: record.Bad}
+	for _, c := range []struct {
+		name   string
+		unfit  int // of ten
+		checks []record.Check
+		want   string
+	}{
+		{"never", 0, nil, record.Degraded},
+		{"load in four of ten", 4, []record.Check{load}, record.Degraded},
+		{"load in half of them", 5, []record.Check{load}, record.Unfit},
+		{"a quota in one", 1, []record.Check{quota}, record.Unfit},
+		{"a quota and load in one", 1, []record.Check{quota, load}, record.Unfit},
+		{"no reason in one", 1, nil, record.Unfit},
+	} {
+		runs := make([]record.Run, 10)
+		for i := range runs {
+			runs[i] = sampleRun()
+			runs[i].Fitness = record.Fitness{Verdict: record.Degraded, Checks: []record.Check{{Name: "hypervisor", Verdict: record.Warn}}}
+			if i >= 10-c.unfit {
+				runs[i].Fitness = record.Fitness{Verdict: record.Unfit, Checks: c.checks}
+			}
+		}
+		all, err := GatherTurns(runs)
+		if err != nil || all.Fitness.Verdict != c.want {
+			t.Errorf("%s: %s (%v), want %s", c.name, all.Fitness.Verdict, err, c.want)
+		}
+		if c.unfit > 0 && c.want == record.Degraded {
+			said := all.Fitness.Checks[0]
+			if said.Verdict != record.Warn || said.Value != "40 % of CPU 1; in 4 of 10 processes, which shared it with those beside them" || runs[9].Fitness.Checks[0].Verdict != record.Bad {
+				t.Errorf("%s: %+v", c.name, said)
+			}
+		}
+		if apart, err := Gather(runs); err != nil || c.unfit > 0 && apart.Fitness.Verdict != record.Unfit {
+			t.Errorf("%s, one after the other: %s (%v)", c.name, apart.Fitness.Verdict, err)
+		}
+	}
+	if _, err := GatherTurns(nil); err == nil {
+		t.Error("nothing gathers")
+	}
+}

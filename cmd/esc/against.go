@@ -136,7 +136,11 @@ func (r *rival) keep(_ int, runs []record.Run) error {
 // points to the new one, root/against to the old one.
 func (r *rival) write(root string, partial bool) (dirs [2]string, err error) {
 	for side, runs := range r.runs {
-		run, err := reports.Gather(runs)
+		gather := reports.GatherTurns
+		if r.turns.Apart {
+			gather = reports.Gather
+		}
+		run, err := gather(runs)
 		if err != nil {
 			return dirs, err
 		}

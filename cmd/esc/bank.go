@@ -184,7 +184,7 @@ func (b *bank) prove(rules judge.Gate) (record.Proof, error) {
 				return record.Proof{}, fmt.Errorf("--run %q takes in cells that cannot be slowed down: choose amortised ones", b.run)
 			}
 		}
-		all, err := reports.Gather(runs)
+		all, err := reports.GatherTurns(runs)
 		if err != nil {
 			return record.Proof{}, err
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"eventstreamcore/probes"
 	"eventstreamcore/reports/record"
 )
 
@@ -59,6 +60,13 @@ func TestGate(t *testing.T) {
 		if code != c.code || !strings.Contains(out, c.want) {
 			t.Errorf("%s: exit %d (%v), want %d; %.400s, want .. %s", c.name, code, err, c.code, out, c.want)
 		}
+	}
+}
+
+// TestForeignLoadIsKnownByItsName: records know probes' checks by name alone.
+func TestForeignLoadIsKnownByItsName(t *testing.T) {
+	if probes.ForeignLoad != record.ForeignLoad {
+		t.Errorf("%q is recorded as %q", probes.ForeignLoad, record.ForeignLoad)
 	}
 }
 

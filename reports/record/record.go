@@ -259,3 +259,7 @@ const (
 	Bad     = "bad"
 	Unknown = "unknown" // it could not be read: never taken for ok
 )
+
+// ForeignLoad is the Check of who else runs on the CPUs: of all, the one that says
+// how it was in that moment, and of two sides in turns the same of both.
+const ForeignLoad = "foreign load"
