@@ -34,7 +34,7 @@ func (s *settings) clusterOptions() []option {
 		{key: "cluster.partitions", value: count(&c.Partitions), usage: "ways that topics are dealt out, the same for the cluster's whole life: 1 to 64"},
 		{key: "cluster.lease", value: span(&c.Lease), usage: "how long a node may be silent before its partitions go to others: 1s to 1m"},
 		{key: "cluster.store_bytes", value: size(&c.StoreBytes), usage: "cap of this node's streams on disk: 64MiB to 16TiB"},
-		{key: "cluster.retain_bytes", value: size(&c.RetainBytes), usage: "oldest records go when this node's replica logs are larger together, each by its share: 4MiB a partition to 16TiB; 0 keeps all"},
+		{key: "cluster.retain_bytes", value: size(&c.RetainBytes), usage: "oldest records go when this node's replica logs are larger together, each by its share, of which 4MiB stay: 4MiB to 16TiB; 0 keeps all"},
 		{key: "cluster.retain_age", value: span(&c.RetainAge), usage: "records go from this node's replica logs when they are older, by whole segments; 0s keeps all"},
 		{key: "cluster.memory_bytes", value: size(&c.MemoryBytes), usage: "cap of the memory of the NATS server's own stores: 16MiB to 64GiB"},
 	}

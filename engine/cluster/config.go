@@ -47,7 +47,7 @@ type Config struct {
 	Partitions int
 
 	StoreBytes  int64         // cap of this node's streams on disk: 64 MiB to 16 TiB, default 16 GiB
-	RetainBytes int64         // oldest records go when this node's replicas are larger together: 4 MiB a partition to 16 TiB; 0, the default, keeps all
+	RetainBytes int64         // oldest records go when this node's replicas are larger together, each by its share, but 4 MiB stay: 4 MiB to 16 TiB; 0, the default, keeps all
 	RetainAge   time.Duration // records go when they are older; 0, the default, keeps all. Both by whole segments of a log
 
 	MemoryBytes int64 // cap of the server's memory store: 16 MiB to 64 GiB, default 64 MiB
@@ -96,8 +96,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("store_bytes: %d must be 64MiB to 16TiB", c.StoreBytes)
 	case c.MemoryBytes < 16<<20 || c.MemoryBytes > 64<<30:
 		return fmt.Errorf("memory_bytes: %d must be 16MiB to 64GiB", c.MemoryBytes)
-	case c.RetainBytes != 0 && (c.RetainBytes < int64(c.Partitions)*replicaLeast || c.RetainBytes > 16<<40):
-		return fmt.Errorf("retain_bytes: %d must be 0, or %dMiB (4MiB a partition) to 16TiB", c.RetainBytes, int64(c.Partitions)*replicaLeast>>20)
+	case c.RetainBytes != 0 && (c.RetainBytes < replicaLeast || c.RetainBytes > 16<<40):
+		return fmt.Errorf("retain_bytes: %d must be 0, or 4MiB to 16TiB", c.RetainBytes)
 	case c.RetainAge < 0:
 		return fmt.Errorf("retain_age: %v must be 0s or more", c.RetainAge)
 	case c.Lease < time.Second || c.Lease > time.Minute:
@@ -150,7 +150,11 @@ const replicaLeast = segmentsLeast * store.SegmentBytesMin
 
 // keeps is what each replica of this node keeps.
 func (c Config) keeps() retention {
-	return retention{c.RetainBytes / int64(c.Partitions), c.RetainAge}
+	share := c.RetainBytes / int64(c.Partitions)
+	if c.RetainBytes > 0 {
+		share = max(share, replicaLeast)
+	}
+	return retention{share, c.RetainAge}
 }
 
 // replicas is how many nodes keep each stream.

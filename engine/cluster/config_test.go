@@ -21,7 +21,7 @@ func TestConfigIsJudged(t *testing.T) {
 		"partitions":         func(c *Config) { c.Partitions = 65 },
 		"store_bytes":        func(c *Config) { c.StoreBytes = 1 },
 		"memory_bytes":       func(c *Config) { c.MemoryBytes = 1 },
-		"retain_bytes":       func(c *Config) { c.RetainBytes = 16<<20 - 1 },
+		"retain_bytes":       func(c *Config) { c.RetainBytes = 4<<20 - 1 },
 		"retain_age":         func(c *Config) { c.RetainAge = -1 },
 		"lease":              func(c *Config) { c.Lease = time.Millisecond },
 		"needs Durable":      func(c *Config) { c.Source.Dir = "x" },
