@@ -115,7 +115,15 @@ func newClusterStepDown() *cobra.Command {
 func newClusterRemove() *cobra.Command {
 	return newClusterCall("remove NODE", "Take a stopped node out of the cluster for good", 1,
 		func(ctx context.Context, client *cluster.Client, c *cobra.Command, args []string) error {
-			return exit(exitUnmeasured, client.Remove(ctx, args[0]))
+			left, err := client.Remove(ctx, args[0])
+			if err != nil {
+				return exit(exitUnmeasured, err)
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s is removed; left: %s\n", args[0], strings.Join(left, ", "))
+			if len(left) < 3 {
+				fmt.Fprintf(c.ErrOrStderr(), "esc: %d nodes keep %d copies: without any one of them nothing is answered replicated\n", len(left), len(left))
+			}
+			return nil
 		})
 }
 

@@ -168,8 +168,14 @@ type user struct {
 	pair   nkeys.KeyPair
 }
 
-func (c credentials) user() user {
-	seed := sha256.Sum256([]byte(c.secret))
+func (c credentials) user() user { return userOf(c.secret) }
+
+// system is the key pair with which a node tells its own server who is a peer no
+// longer.
+func (c credentials) system() user { return userOf("system " + c.secret) }
+
+func userOf(secret string) user {
+	seed := sha256.Sum256([]byte(secret))
 	encoded, err := nkeys.EncodeSeed(nkeys.PrefixByteUser, seed[:])
 	if err != nil {
 		panic(err) // it is of the right length

@@ -252,28 +252,3 @@ func (c *Client) Dedup(ctx context.Context, key string, keep time.Duration) (fir
 
 // stateKey makes a key of any text, of which the bucket takes not all.
 func stateKey(kind, key string) string { return kind + "." + hex.EncodeToString([]byte(key)) }
-
-// Remove takes a node out of the cluster for good: it is no longer waited for,
-// and refused when it comes back. It must have been stopped.
-func (c *Client) Remove(ctx context.Context, node string) error {
-	kv, err := c.bucket(ctx)
-	if err != nil {
-		return err
-	}
-	t, revision, err := readTable(ctx, kv)
-	if err != nil {
-		return err
-	}
-	at := slices.Index(t.Nodes, node)
-	if at < 0 {
-		return fmt.Errorf("node %s is no member: there are %s", node, strings.Join(t.Nodes, ", "))
-	}
-	for p, a := range t.Partitions {
-		if a.Owner == node {
-			return fmt.Errorf("node %s owns partition %d: stop it, and wait until another has taken over", node, p)
-		}
-	}
-	t.Nodes, t.Removed = slices.Delete(t.Nodes, at, at+1), append(t.Removed, node)
-	_, err = writeTable(ctx, kv, &t, revision)
-	return err
-}

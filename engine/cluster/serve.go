@@ -21,6 +21,7 @@ const (
 	chainSubject  = "esc.chain."  // chainRequest
 	extentSubject = "esc.extent." // extent, of readRequest's partition
 	moveSubject   = "esc.move."   // give the partitions to others
+	removeSubject = "esc.remove"  // a node's name, to any: no longer a peer of JetStream's
 )
 
 type readRequest struct {
@@ -60,6 +61,11 @@ func (n *Node) listen() error {
 			return err
 		}
 	}
+	s, err := n.conn.QueueSubscribe(removeSubject, "any", n.serveRemove)
+	if err != nil {
+		return fmt.Errorf("cluster requests: %w", err)
+	}
+	n.said = append(n.said, s)
 	if err := n.subscribe(n.inbox+".>", n.hearVerdict); err != nil {
 		return err
 	}

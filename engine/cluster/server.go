@@ -44,17 +44,23 @@ func startServer(c *Config, creds credentials) (*server.Server, error) {
 }
 
 // serverOptions leaves monitoring, WebSocket, MQTT and leaf nodes off by not
-// giving them ports. It names no system account: beside one, the server lets in
-// whoever shows nothing.
+// giving them ports. It names a system account, by which the servers are told who is
+// no longer one of them. Beside one the server lets in whoever shows nothing, unless
+// its configuration has said that there is authorization, which no field of its
+// options can say.
 func serverOptions(c *Config, creds credentials) (*server.Options, error) {
-	opts := &server.Options{
-		ServerName: c.Name, NoSigs: true, DisableShortFirstPing: true, ConnectErrorReports: 1 << 20, ReconnectErrorReports: 30,
-		DontListen: c.Client == "" && len(c.Peers) == 0,
-		JetStream:  true, StoreDir: filepath.Join(c.Dir, "streams"), SyncAlways: true,
-		JetStreamMaxMemory: c.MemoryBytes, JetStreamMaxStore: c.StoreBytes,
-		MaxPayload: maxMessage, MaxPending: sendBuffer,
-		Nkeys: []*server.NkeyUser{{Nkey: creds.user().public}},
+	opts := new(server.Options)
+	if err := opts.ProcessConfigString("authorization {}"); err != nil {
+		return nil, fmt.Errorf("cluster server: %w", err)
 	}
+	system := server.NewAccount(server.DEFAULT_SYSTEM_ACCOUNT)
+	opts.SystemAccount, opts.Accounts = system.Name, []*server.Account{system}
+	opts.Nkeys = []*server.NkeyUser{{Nkey: creds.user().public}, {Nkey: creds.system().public, Account: system}}
+	opts.ServerName, opts.NoSigs, opts.DontListen = c.Name, true, c.Client == "" && len(c.Peers) == 0
+	opts.DisableShortFirstPing, opts.ConnectErrorReports, opts.ReconnectErrorReports = true, 1<<20, 30
+	opts.JetStream, opts.StoreDir, opts.SyncAlways = true, filepath.Join(c.Dir, "streams"), true
+	opts.JetStreamMaxMemory, opts.JetStreamMaxStore = c.MemoryBytes, c.StoreBytes
+	opts.MaxPayload, opts.MaxPending = maxMessage, sendBuffer
 	if !opts.DontListen { // a server with routes wants a port for clients, too
 		host, port, err := hostPort(cmp.Or(c.Client, "127.0.0.1:0"))
 		if err != nil {
