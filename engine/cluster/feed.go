@@ -12,13 +12,14 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// feed reads a partition's stream from any place on. It keeps no state in any
-// server: each read asks whoever has a copy, this node's own server first, for
-// what comes next, so there is nothing to recover when one of them dies. Where
-// there is nothing next, the owner rings when there is.
+// feed reads a partition's stream from any place on: what the server in this
+// process has from there, and what it has not, from whoever has a copy. It keeps
+// no state in any server, so there is nothing to recover when one of them dies.
+// Where there is nothing next, the owner rings when there is.
 type feed struct {
 	conn   *nats.Conn
 	number int
+	shelf  *shelf      // nil: no server is in this process
 	bells  chan uint64 // capacity 1: how far the stream is stored
 	inbox  *nats.Subscription
 	reads  uint64 // so far: each has a subject of its own, by which late answers to one before it are known
@@ -62,10 +63,18 @@ func (f *feed) ring(stream uint64) {
 var errFeed = errors.New("nobody reads the stream out")
 
 // read calls visit for messages from the one given on, and is the last it saw;
-// 0 if there was none. An answer whose middle was lost on its way, as when a
-// route breaks off under it, ends before the gap: each of its messages names the
-// one before it.
+// 0 if there was none. What visit is called with dies with the next call.
 func (f *feed) read(ctx context.Context, from uint64, visit func(stream uint64, data []byte) error) (last uint64, err error) {
+	if last, err = f.shelf.read(from, visit); last > 0 || err != nil {
+		return last, err
+	}
+	return f.request(ctx, from, visit)
+}
+
+// request is read, of what any server that has a copy answers. An answer whose
+// middle was lost on its way, as when a route breaks off under it, ends before the
+// gap: each of its messages names the one before it.
+func (f *feed) request(ctx context.Context, from uint64, visit func(stream uint64, data []byte) error) (last uint64, err error) {
 	reply, err := f.ask(from)
 	if err != nil {
 		return 0, err

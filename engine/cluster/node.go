@@ -202,6 +202,9 @@ func (n *Node) prepare(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("feed of partition %d: %w", number, err)
 		}
+		if n.server != nil {
+			feed.shelf = &shelf{resident: n.server, stream: streamOf(number)}
+		}
 		r := newReplica(number, n.cfg.Dir, stream, feed, n.cfg.Logger)
 		r.others, r.keeps = n.roster.others, n.cfg.keeps()
 		n.parts = append(n.parts, partition{r, newLead(n.cfg.Name, number, n.js, stream, r, feed.ring, n.cfg.Logger)})
