@@ -107,21 +107,31 @@ func (r *replica) borrow(ctx context.Context, to uint64) error {
 // nothing is no error.
 func (r *replica) borrowFrom(ctx context.Context, node string, to uint64) error {
 	for r.has.index < to {
-		request, err := json.Marshal(readRequest{r.number, r.has.index + 1})
-		if err != nil {
-			return err
-		}
-		within, cancel := context.WithTimeout(ctx, callWait)
-		m, err := r.feed.conn.RequestWithContext(within, readSubject+node, request)
-		cancel()
-		if err != nil || len(m.Data) == 0 || m.Header.Get(errorHeader) != "" {
+		records := r.lend(ctx, node, r.has.index+1)
+		if len(records) == 0 {
 			return ctx.Err()
 		}
-		if err := r.adopt(m.Data, to); err != nil {
+		if err := r.adopt(records, to); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lend is what another node's replica gives of the partition's records from one
+// on: nothing, if it has none, or does not answer.
+func (f *feed) lend(ctx context.Context, node string, from uint64) []byte {
+	request, err := json.Marshal(readRequest{f.number, from})
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callWait)
+	defer cancel()
+	m, err := f.conn.RequestWithContext(ctx, readSubject+node, request)
+	if err != nil || m.Header.Get(errorHeader) != "" {
+		return nil
+	}
+	return m.Data
 }
 
 // adopt appends records as another replica has them, up to one.

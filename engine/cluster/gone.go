@@ -50,9 +50,12 @@ func (r *replica) outlive(ctx context.Context, l *landing, gone error) error {
 		r.goneSince = time.Now()
 	}
 	others, known := r.others()
+	if !known {
+		return gone
+	}
 	all := r.extents(ctx, others)
 	silent := len(others) - len(all)
-	if !known || silent > 0 && ((len(all)+1)*2 <= len(others)+1 || time.Since(r.goneSince) < absentWait) {
+	if silent > 0 && ((len(all)+1)*2 <= len(others)+1 || time.Since(r.goneSince) < absentWait) {
 		return gone
 	}
 	var from bound

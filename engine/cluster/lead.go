@@ -232,7 +232,7 @@ func (l *lead) fence(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callWait)
 	defer cancel()
 	g := l.next(group{})
-	ack, err := l.js.PublishMsg(ctx, l.message(&g), jetstream.WithExpectLastSequence(l.end.stream))
+	ack, err := l.js.PublishMsg(ctx, l.message(&g))
 	if err != nil {
 		return fmt.Errorf("fencing off earlier owners: %w", err)
 	}
@@ -289,7 +289,7 @@ func (l *lead) take(o offer) error {
 		l.logger.Error("a node's batch does not read", "err", err)
 		return nil // and is never answered: to ask for it again would not mend it
 	}
-	ack, err := l.js.PublishMsgAsync(l.message(&g), jetstream.WithExpectLastSequence(l.end.stream))
+	ack, err := l.js.PublishMsgAsync(l.message(&g))
 	if err != nil {
 		o.answer(again)
 		return fmt.Errorf("publishing: %w", err)
@@ -349,13 +349,13 @@ func (l *lead) next(b group) group {
 	return b
 }
 
-// message is the group with the id under which JetStream, too, keeps it once. It
-// is of this reign alone: an earlier one may have made another group of the same
-// batch at the same place, behind a group that was never stored, and one must not
-// be taken for the other.
+// message is the group that is to come next, with the id under which JetStream, too,
+// keeps it once. That is of this reign alone: an earlier one may have made another
+// group of the same batch for this place, behind a group that was never stored.
 func (l *lead) message(g *group) *nats.Msg {
 	m := nats.NewMsg(l.subject)
 	m.Data = g.encode()
+	m.Header.Set(jetstream.ExpectedLastSeqHeader, fmt.Sprint(l.end.stream))
 	m.Header.Set(jetstream.MsgIDHeader, fmt.Sprintf("%x.%d.%d.%d.%x", g.origin, g.prev, g.epoch, g.index, l.nonce))
 	return m
 }

@@ -206,7 +206,7 @@ func (n *Node) prepare(ctx context.Context) (err error) {
 			feed.shelf = &shelf{resident: n.server, stream: streamOf(number)}
 		}
 		r := newReplica(number, n.cfg.Dir, stream, feed, n.cfg.Logger)
-		r.others, r.keeps = n.roster.others, n.cfg.keeps()
+		r.others, r.lend, r.keeps = n.roster.others, feed.lend, n.cfg.keeps()
 		n.parts = append(n.parts, partition{r, newLead(n.cfg.Name, number, n.js, stream, r, feed.ring, n.cfg.Logger)})
 	}
 	return nil

@@ -47,15 +47,17 @@ type replica struct {
 	clock  int64                       // minutes, of the record that ids was advanced for last
 	ended  <-chan struct{}
 
-	others    func() (names []string, known bool) // nodes that have replicas, too
-	adrift    bool                                // the stream no longer has what comes next
-	strangers int                                 // messages that rest on nothing here, meanwhile
-	goneSince time.Time                           // when records were first seen to be with nobody
+	others    func() (names []string, known bool)                        // nodes that have replicas, too
+	lend      func(ctx context.Context, node string, from uint64) []byte // asks one for records
+	adrift    bool                                                       // the stream no longer has what comes next
+	strangers int                                                        // messages that rest on nothing here, meanwhile
+	goneSince time.Time                                                  // when records were first seen to be with nobody
 	keeps     retention
 
 	mu         sync.Mutex
 	tail       tail // as far as it was written, too
 	state      State
+	counts     uint64 // the last message that did
 	bounds     [bounds]bound
 	milestones []bound // every so many records: where to begin reading for a chain
 	stop       context.CancelFunc

@@ -17,42 +17,80 @@ const (
 // records to the replicas, which keep them.
 func (n *Node) retain(ctx context.Context) {
 	share := uint64(n.cfg.StoreBytes) / uint64(len(n.parts)) / trimShare
-	had := make([]uint64, len(n.parts))
+	seen := make([]looks, len(n.parts))
 	for pause(ctx, trimEvery); ctx.Err() == nil; pause(ctx, trimEvery) {
 		for p := range n.parts {
-			has, err := n.trim(ctx, p, share, had[p])
-			if had[p] = has; err != nil && ctx.Err() == nil {
+			if err := n.trim(ctx, p, share, &seen[p]); err != nil && ctx.Err() == nil {
 				n.cfg.Logger.Warn("stream is not trimmed", "partition", p, "err", err)
 			}
 		}
 	}
 }
 
+// looks is what was seen of a partition so far.
+type looks struct {
+	had   uint64 // message up to which the replicas had the stream by the last look
+	rests rests
+}
+
+// rests are some of the messages of a stream that count, in order. A stream is
+// trimmed to one of them: who comes late takes the first message that is left for
+// what the others rest on, and could not tell by itself that it counts for nobody.
+type rests []uint64
+
+const restsMax = 256
+
+// note adds a message, at the price of every other one if there are many.
+func (r rests) note(stream uint64) rests {
+	if n := len(r); stream == 0 || n > 0 && r[n-1] >= stream {
+		return r
+	}
+	if len(r) == restsMax {
+		for i := range restsMax / 2 {
+			r[i] = r[2*i+1]
+		}
+		r = r[:restsMax/2]
+	}
+	return append(r, stream)
+}
+
+// upTo is the last of them that is no later than a message; 0 if none is.
+func (r rests) upTo(stream uint64) (last uint64) {
+	for _, at := range r {
+		if at <= stream {
+			last = at
+		}
+	}
+	return last
+}
+
 // trim leaves about half of so many bytes in a stream that has more, but never
 // takes what a member that answers, or most of the members, had not in their
-// replicas by the last look; and is how far they have it now. Who does not
-// answer is not waited for: it borrows from the others when it returns.
-func (n *Node) trim(ctx context.Context, p int, bytes, had uint64) (has uint64, err error) {
+// replicas by the last look. Who does not answer is not waited for: it borrows
+// from the others when it returns.
+func (n *Node) trim(ctx context.Context, p int, bytes uint64, seen *looks) error {
+	had := seen.had
+	seen.had, seen.rests = 0, seen.rests.note(n.parts[p].replica.counted())
 	if !n.parts[p].lead.leading.Load() {
-		return 0, nil
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*callWait)
 	defer cancel()
 	stream := n.parts[p].lead.stream
 	info, err := stream.Info(ctx)
 	if err != nil || info.State.Bytes <= bytes {
-		return 0, err
+		return err
 	}
-	if has, err = n.spread(ctx, p); err != nil || had == 0 {
-		return has, err
+	if seen.had, err = n.spread(ctx, p); err != nil || had == 0 {
+		return err
 	}
 	spare := uint64(float64(info.State.Msgs) * (1 - float64(bytes/2)/float64(info.State.Bytes)))
-	to := min(info.State.FirstSeq+spare, had)
+	to := seen.rests.upTo(min(info.State.FirstSeq+spare, had))
 	if to <= info.State.FirstSeq {
-		return has, nil
+		return nil
 	}
 	n.cfg.Logger.Info("stream is trimmed", "partition", p, "bytes", info.State.Bytes, "from", info.State.FirstSeq, "to", to-1)
-	return has, stream.Purge(ctx, jetstream.WithPurgeSequence(to))
+	return stream.Purge(ctx, jetstream.WithPurgeSequence(to))
 }
 
 // spread is how far the replicas of a partition have the stream, of all members

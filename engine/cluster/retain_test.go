@@ -13,11 +13,11 @@ import (
 func (c *trio) trimmed(nodes ...*Node) {
 	c.t.Helper()
 	for p := range nodes[0].parts {
-		var had uint64
+		seen := make([]looks, len(nodes))
 		eventually(c.t, fmt.Sprintf("the stream of partition %d begins later", p), func() bool {
-			for _, n := range nodes {
-				if has, err := n.trim(context.Background(), p, 1, had); has > 0 && err == nil {
-					had = has
+			for i, n := range nodes {
+				if err := n.trim(context.Background(), p, 1, &seen[i]); err != nil {
+					c.t.Logf("partition %d is not trimmed: %v", p, err)
 				}
 			}
 			info, err := nodes[0].parts[p].lead.stream.Info(context.Background())
@@ -63,5 +63,32 @@ func TestReturningNodeBorrows(t *testing.T) {
 			b, err := c.nodes[0].parts[p].replica.read(nil, 1, readSize)
 			return err == nil && len(b) > 0
 		})
+	}
+}
+
+// TestStreamBeginsWithWhatCounts: of the messages that count some are remembered,
+// few of many, and the last of them that may be the first is taken.
+func TestStreamBeginsWithWhatCounts(t *testing.T) {
+	var r rests
+	for at := range uint64(10 * restsMax) {
+		r = r.note(3 * at)
+		r = r.note(3 * at) // seen again
+	}
+	if len(r) > restsMax || len(r) < restsMax/4 {
+		t.Errorf("%d messages are remembered, of %d at most", len(r), restsMax)
+	}
+	for _, to := range []uint64{0, 1, r[0], r[0] + 1, r[len(r)-1], 1 << 40} {
+		var want uint64
+		for _, at := range r {
+			if at%3 != 0 {
+				t.Fatalf("%d counts for nobody", at)
+			}
+			if at <= to {
+				want = at
+			}
+		}
+		if got := r.upTo(to); got != want {
+			t.Errorf("up to %d it is %d, want %d", to, got, want)
+		}
 	}
 }

@@ -44,11 +44,19 @@ func (r *replica) reach(t tail) {
 	r.waiting = kept
 }
 
-// pass notes the chain behind a group.
+// pass notes the chain behind a group, which counts.
 func (r *replica) pass(t tail) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.counts = t.stream
 	r.bounds[t.index%bounds] = bound{t.index, t.chain}
+}
+
+// counted is the last message that counted; 0 if none did since the start.
+func (r *replica) counted() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts
 }
 
 // await returns once the log has the stream up to a message.
