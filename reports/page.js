@@ -28,5 +28,3 @@ function sort(table, heads, i) {
   });
   table.tBodies[0].append(...rows.map((r) => r.row));
 }
-// What is folded on the screen is unfolded on paper.
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));

@@ -290,6 +290,13 @@ func palette(t *testing.T, style string) map[string]float64 {
 	return luminances
 }
 
+// TestPaperUnfoldsNothing: the tables of noise were half of 143 pages of paper.
+func TestPaperUnfoldsNothing(t *testing.T) {
+	if page := html(t, Loaded{Run: sampleRun()}); !strings.Contains(page, "<details>") || strings.Contains(page, "beforeprint") || strings.Contains(page, "<details open") {
+		t.Error("nothing is folded, or it is unfolded by itself")
+	}
+}
+
 // Contrast is what WCAG 2.2 asks for at AA, in both modes and on paper: 4.5 for
 // text, 3 for what is drawn. Of Okabe and Ito's colours two have less on white:
 // they come last, and dash and mark tell them as well.
