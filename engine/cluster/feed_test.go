@@ -91,10 +91,11 @@ func tellLine(t *testing.T, m *nats.Msg, line []group, first uint64) {
 	m.RespondMsg(end)
 }
 
-// carrier is a connection to a server that keeps nothing.
+// carrier is a connection to a server that keeps nothing, and lets through what
+// servers do unless they are told.
 func carrier(t *testing.T) *nats.Conn {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true, MaxPayload: maxMessage})
+	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true})
 	if err != nil {
 		t.Fatal(err)
 	}

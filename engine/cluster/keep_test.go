@@ -166,7 +166,7 @@ func town(t *testing.T, line []group, first uint64, others map[string]*replica) 
 	t.Helper()
 	conn := carrier(t)
 	for name, r := range others {
-		n := &Node{parts: []partition{{replica: r}}}
+		n := &Node{conn: conn, parts: []partition{{replica: r}}}
 		subscribe(t, conn, readSubject+name, n.serveRead)
 		subscribe(t, conn, extentSubject+name, n.serveExtent)
 	}

@@ -39,7 +39,8 @@ type chainAnswer struct {
 	Known bool   `json:"known"`
 }
 
-// readSize is about how many bytes of records one answer holds.
+// readSize is about how many bytes of records one answer holds; half of what an
+// external server lets through, if that is less.
 const readSize = 1 << 20
 
 // listen answers requests, each subject on a goroutine of its own.
@@ -153,7 +154,7 @@ func (n *Node) serveRead(m *nats.Msg) {
 		refuse(m, fmt.Errorf("no such partition"))
 		return
 	}
-	records, err := n.parts[q.Partition].replica.read(nil, max(q.From, 1), readSize)
+	records, err := n.parts[q.Partition].replica.read(nil, max(q.From, 1), min(readSize, int(n.conn.MaxPayload()/2)))
 	if err != nil {
 		refuse(m, err)
 		return
