@@ -126,7 +126,7 @@ func (s *source) deal() (moved bool, err error) {
 			if err := s.reader.Err(); err != nil {
 				return moved, err
 			}
-			s.read = durable // what is left are seals
+			s.read = max(s.read, min(s.reader.Reached(), durable)) // what was left were seals
 			break
 		}
 		e := s.reader.Entry()

@@ -79,6 +79,10 @@ func (r *Reader) Next() bool {
 // Entry is the record that Next went to.
 func (r *Reader) Entry() *Entry { return &r.entry }
 
+// Reached is the last sequence of the groups read so far, seals and what was passed
+// over included: once Next is false, there is nothing more up to it.
+func (r *Reader) Reached() uint64 { return r.next - 1 }
+
 // Err is what stopped the reading: a *CorruptError, ErrGone, or the disk's own.
 // SeekSequence clears it: seeking behind a damage goes on after it.
 func (r *Reader) Err() error { return r.err }

@@ -74,6 +74,14 @@ func seeks(t *testing.T, dir string, n int, events uint64) {
 			t.Fatalf("sought second %d, found %d, %v", want, r.Entry().ID, r.Err())
 		}
 		r.Since = 0
+		if r.Reached() < want || r.Reached() > events {
+			t.Fatalf("at sequence %d the reader has reached %d", want, r.Reached())
+		}
+	}
+	for r.Next() {
+	}
+	if r.Reached() != events+1 { // the seal
+		t.Errorf("the reader has reached %d of %d", r.Reached(), events+1)
 	}
 }
 
