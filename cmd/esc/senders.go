@@ -177,9 +177,8 @@ func (s *senders) trial(ctx context.Context, random *rand.Rand) (all record.Run,
 	if err != nil {
 		return all, err
 	}
-	apart := 1e9 / s.rate // so that constant schedules do not fall on each other
-	for i, a := range s.all {
-		a.startAt = now.Ns + startIn.Nanoseconds() + int64(float64(i)*apart) + a.offset.Middle()
+	s.plan(now.Ns)
+	for _, a := range s.all {
 		a.err = a.Start(a.startAt)
 	}
 	var results sync.WaitGroup
@@ -188,6 +187,15 @@ func (s *senders) trial(ctx context.Context, random *rand.Rand) (all record.Run,
 	}
 	results.Wait()
 	return s.together()
+}
+
+// plan has all begin startIn after now, each by its own clock, and so far apart that
+// constant schedules do not fall on each other.
+func (s *senders) plan(now int64) {
+	apart := 1e9 / s.rate
+	for i, a := range s.all {
+		a.startAt = now + startIn.Nanoseconds() + int64(float64(i)*apart) + a.offset.Middle()
+	}
 }
 
 // collect waits for what a sent, and measures the clock's offset anew: between
