@@ -8,10 +8,10 @@ import (
 )
 
 // shelf is a partition's stream as the server in this process has it. That
-// server would hand the same messages out on request, but copies each four times
-// on their way through a connection to the process that it is in, which took
-// longer than all else that a replica does. What it has here the majority has
-// agreed on: it is what the server, too, answers such a request from.
+// server would hand the same messages out on request, but copies each several
+// times on its way through a connection within the process, which took about as
+// much CPU as what the replica then does with it. What it has here the majority
+// has agreed on: it is what the server, too, answers such a request from.
 //
 // Its methods are not exported, nor are a message's bytes: they are found by
 // their names. A server without the first does not link, and a test says whether
