@@ -169,6 +169,14 @@ func (m marks) with(origin, last uint64) marks {
 	return append(n, mark{origin, last})
 }
 
+// had is how far the partition had the log of origin before group g.
+func (g *group) had(origin uint64) uint64 {
+	if g.origin == origin {
+		return g.prev
+	}
+	return g.marks.of(origin)
+}
+
 // tail is where a partition's stream ends: all that its next group rests on.
 type tail struct {
 	stream uint64 // sequence of the last message

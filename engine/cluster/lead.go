@@ -301,7 +301,7 @@ func (l *lead) take(o offer) error {
 
 // confirm answers a batch that the stream has, or has under way.
 func (l *lead) confirm(o offer) error {
-	if len(l.flights) > 0 {
+	if len(l.flights) > 0 && l.flights[0].group.had(o.batch.origin) < o.batch.last {
 		o.answer(again) // by then it is settled
 	} else {
 		o.answer(settled)
