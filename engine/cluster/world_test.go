@@ -155,8 +155,12 @@ func (w *world) fail(format string, args ...any) {
 	}
 }
 
-// produce is a client that sends an event to one node, or, to be sure, to more.
+// produce is a client that sends an event to one node, or, to be sure, to more; but
+// not while all is to come to rest.
 func (w *world) produce() {
+	if !w.stream.hostile {
+		return
+	}
 	w.client++
 	priority := event.Medium
 	if w.dice.IntN(4) == 0 {
