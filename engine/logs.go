@@ -14,6 +14,7 @@ type keeper interface {
 	Damage() *store.Damage // the first that a look at old segments has found
 	Err() error
 	Counts() store.Counts
+	Release(first uint64)
 	Close() error
 }
 

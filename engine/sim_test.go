@@ -70,6 +70,7 @@ func (l *simLog) Offer() bool           { return false }
 func (l *simLog) Commit() (int, error)  { return 0, nil }
 func (l *simLog) Written() uint64       { return 0 }
 func (l *simLog) Durable() uint64       { return l.durable }
+func (l *simLog) Release(uint64)        {}
 func (l *simLog) Err() error            { return nil }
 func (l *simLog) Gathered() uint64      { return 0 }
 func (l *simLog) Counts() store.Counts  { return store.Counts{} }

@@ -115,6 +115,10 @@ func (e *Engine) fates(s *Stats) {
 // Durable is the last sequence known to be on the disk: for who follows the log.
 func (e *Engine) Durable() uint64 { return e.log.Durable() }
 
+// Release says that of the log's records before a sequence nothing more is wanted:
+// with Config.Log.Hold, retention takes none before it was.
+func (e *Engine) Release(first uint64) { e.log.Release(first) }
+
 // Latency is a lane's time from received to processed, and from received to
 // stored.
 func (e *Engine) Latency(lane event.Lane) (processed, stored *metrics.Snapshot) {

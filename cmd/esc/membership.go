@@ -95,7 +95,10 @@ func (s *settings) join(e *engine.Engine, cfg engine.Config) (leave func() error
 		return nil, exit(exitUsage, err)
 	}
 	node.Logger = cfg.Logger
-	node.Source = cluster.Source{Dir: cfg.Log.Dir, Durable: e.Durable, Replicated: cfg.Replicated.Advance}
+	node.Source = cluster.Source{Dir: cfg.Log.Dir, Durable: e.Durable, Replicated: func(to uint64) {
+		cfg.Replicated.Advance(to)
+		e.Release(to + 1)
+	}}
 	n, err := cluster.Start(node)
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func (s *settings) options() []option {
 		{key: "log.segment", flag: "segment", value: size(&e.Log.SegmentBytes), usage: "size of a segment: 1MiB to 64GiB"},
 		{key: "log.group_events", value: count(&e.Log.GroupEvents), usage: "events written and synced at once, at the most: 1 to 65536"},
 		{key: "log.group_bytes", value: size(&e.Log.GroupBytes), usage: "and their size: 4KiB to 16MiB"},
-		{key: "log.retain_bytes", value: size(&e.Log.RetainBytes), usage: "oldest segments go when the log is larger; 0 keeps all"},
+		{key: "log.retain_bytes", value: size(&e.Log.RetainBytes), usage: "oldest segments go when the log is larger, in a cluster once they are replicated; 0 keeps all"},
 		{key: "log.retain_age", value: span(&e.Log.RetainAge), usage: "segments go when their last event is older; 0s keeps all"},
 		{key: "log.check_bytes", value: size(&e.Log.CheckBytes), usage: "how much of the log's end is verified at the start"},
 		{key: "log.direct", value: truth(&e.Log.Direct), usage: "in mode group, write past the page cache, where the file system can: small groups were durable 3 to 14 % sooner, but who reads what has just been written reads the disk"},

@@ -73,6 +73,7 @@ func (s *settings) config(messages io.Writer) (cfg engine.Config, err error) {
 	cfg.Log.Dir = store.EventsDir(s.data)
 	cfg.UDP.Insecure = cfg.TCP.Insecure
 	cfg.Replicated = s.cluster.watermark()
+	cfg.Log.Hold = cfg.Replicated != nil // what the cluster has not is not let go
 	if s.file.Path != "" {
 		cfg.Files = []ingest.Input{s.file}
 	}

@@ -52,12 +52,15 @@ func (l *Log) retain() error {
 func (l *Log) Expiring() uint64 { return l.expiring.Load() }
 
 // Release lets segments go that Hold kept, up to the one that begins with
-// sequence first. Anyone may call it.
+// sequence first: at once when that is all that may go, else at the keeper's next
+// look. Anyone may call it, as often as they like.
 func (l *Log) Release(first uint64) {
-	l.released.Store(first)
-	select {
-	case l.poked <- struct{}{}:
-	default: // somebody has said so already
+	was := l.released.Swap(first)
+	if all := l.expiring.Load(); was < all && all <= first {
+		select {
+		case l.poked <- struct{}{}:
+		default: // somebody has said so already
+		}
 	}
 }
 
