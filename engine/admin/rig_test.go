@@ -32,6 +32,7 @@ func small(t *testing.T) engine.Config {
 	cfg := engine.Default(t.TempDir())
 	cfg.Pool = memory.Classes{{Size: 256, Count: 4096}, {Size: 2 << 10, Count: 64}, {Size: 64 << 10, Count: 4}, {Size: 1<<20 + 4<<10, Count: 2}}
 	cfg.Log.SegmentBytes, cfg.Log.Mode = 1<<20, store.OS
+	cfg.Windows.Span = 0 // no events but those that a test sends
 	cfg.Drain, cfg.Logger = 20*time.Second, slog.New(slog.DiscardHandler)
 	return cfg
 }
@@ -88,7 +89,7 @@ func running(t *testing.T, c Config) *rig {
 // publish hands n events to the engine, of all priorities in turn.
 func (r *rig) publish(n int) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	for i := range n {
 		if err := r.engine.Publish(ctx, "test/topic", []byte("payload"), event.Priority(i%event.Priorities)); err != nil {
@@ -100,7 +101,7 @@ func (r *rig) publish(n int) {
 // settle waits until everything published is stored.
 func (r *rig) settle(n uint64) {
 	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); r.engine.Stats().Stored < n; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); r.engine.Stats().Stored < n; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			r.t.Fatalf("stored %d of %d", r.engine.Stats().Stored, n)
 		}
