@@ -150,13 +150,17 @@ func (n *Node) Joined() <-chan struct{} { return n.joined }
 
 // join waits for a majority, makes what is not there yet, and goes to work.
 func (n *Node) join(ctx context.Context) {
-	for ctx.Err() == nil {
+	for told := ""; ctx.Err() == nil; pause(ctx, retryPause) {
 		err := n.prepare(ctx)
 		if err == nil {
 			break
 		}
-		n.cfg.Logger.Debug("no majority yet", "err", err)
-		pause(ctx, retryPause)
+		if n.cfg.URL == "" || errors.Is(err, context.DeadlineExceeded) {
+			n.cfg.Logger.Debug("no majority yet", "err", err)
+		} else if err.Error() != told { // it answers, and says no
+			told = err.Error()
+			n.cfg.Logger.Error("not joined: an external cluster wants three servers with JetStream", "url", shown(n.cfg.URL), "err", err)
+		}
 	}
 	if ctx.Err() != nil {
 		return
@@ -178,6 +182,9 @@ func (n *Node) join(ctx context.Context) {
 
 // prepare makes the streams and the table's bucket, or finds them.
 func (n *Node) prepare(ctx context.Context) (err error) {
+	if most := n.conn.MaxPayload(); most < maxMessage { // one longer event would stop its partition
+		return fmt.Errorf("max_payload of the server is %d, and must be %d or more", most, maxMessage)
+	}
 	if n.js, err = jetstream.New(n.conn, jetstream.WithPublishAsyncTimeout(callWait), jetstream.WithDefaultTimeout(callWait)); err != nil {
 		return err
 	}

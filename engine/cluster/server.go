@@ -115,9 +115,20 @@ func connect(c *Config, s *resident, creds credentials) (*nats.Conn, error) {
 	}
 	conn, err := nats.Connect(to, options...)
 	if err != nil {
-		return nil, fmt.Errorf("cluster connection: %w", err)
+		return nil, fmt.Errorf("cluster connection to %s: %w", shown(to), err)
 	}
 	return conn, nil
+}
+
+// shown is an address as it may be shown: without the password in it.
+func shown(to string) string {
+	switch u, err := url.Parse(to); {
+	case to == "":
+		return "the server in this process"
+	case err == nil:
+		return u.Redacted()
+	}
+	return "the URL given"
 }
 
 // serverLog passes on what the server says: what it fails in, and what it warns

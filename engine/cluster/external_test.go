@@ -1,0 +1,136 @@
+package cluster
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"eventstreamcore/engine/event"
+)
+
+// outside starts so many servers of an external cluster, and is the URL of one.
+// None of what a node's own server is told is set.
+func outside(t *testing.T, servers int, jetStream bool, most int32) string {
+	t.Helper()
+	var routes []*url.URL
+	var ports []string
+	for range servers {
+		at := freeAddress(t)
+		ports = append(ports, at)
+		routes = append(routes, &url.URL{Scheme: "nats", Host: at})
+	}
+	var first *server.Server
+	for i, at := range ports {
+		opts := &server.Options{ServerName: fmt.Sprintf("x%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: jetStream, StoreDir: t.TempDir(), MaxPayload: most}
+		if servers > 1 {
+			host, port, err := hostPort(at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opts.Cluster, opts.Routes = server.ClusterOpts{Name: "outside", Host: host, Port: port}, routes
+		}
+		s, err := server.NewServer(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go s.Start()
+		t.Cleanup(s.Shutdown)
+		if !s.ReadyForConnections(patience) {
+			t.Fatal("no server")
+		}
+		if first == nil {
+			first = s
+		}
+	}
+	return first.ClientURL()
+}
+
+// said keeps what a node logs.
+type said struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *said) has(what string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Contains(s.text.String(), what)
+}
+
+// abroad is a node whose streams an external cluster keeps.
+func abroad(t *testing.T, url string) (n *Node, w *writer, log *said) {
+	t.Helper()
+	dir := t.TempDir()
+	log = new(said)
+	w = newWriter(t, filepath.Join(dir, "events"))
+	cfg := Default("n1", dir)
+	cfg.URL, cfg.Partitions, cfg.Lease, cfg.Source = url, 2, 2*time.Second, w.source(filepath.Join(dir, "events"))
+	cfg.Logger = slog.New(slog.NewTextHandler(log, nil))
+	return started(t, cfg), w, log
+}
+
+// TestExternalCluster: three servers that know nothing of events keep a node's,
+// and who comes later with another folder has them.
+func TestExternalCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("elections take seconds")
+	}
+	const events = 1000
+	n, w, _ := abroad(t, outside(t, 3, true, maxMessage))
+	joined(t, n)
+	for i := range events {
+		w.put(1<<40|uint64(i+1), event.Medium, fmt.Sprintf("t/%d", i%7), []byte("payload"))
+	}
+	w.commit()
+	eventually(t, "all is replicated", func() bool { return n.Replicated() == w.log.Durable() })
+	holds(t, n, events)
+	cfg := n.cfg
+	cfg.Name, cfg.Dir, cfg.Source = "n2", t.TempDir(), Source{}
+	late := started(t, cfg)
+	joined(t, late)
+	holds(t, late, events)
+}
+
+// TestExternalServerThatWillNotDo: why a node does not join is said, once, in the
+// server's words.
+func TestExternalServerThatWillNotDo(t *testing.T) {
+	for name, c := range map[string]struct {
+		jetStream bool
+		most      int32
+		why       string
+	}{
+		"one server, where three are wanted": {true, maxMessage, "replicas > 1 not supported"},
+		"without JetStream":                  {false, maxMessage, "no responders"},
+		"with the usual limit":               {true, 1 << 20, "max_payload of the server is 1048576"},
+	} {
+		n, _, log := abroad(t, outside(t, 1, c.jetStream, c.most))
+		eventually(t, name+": "+c.why, func() bool { return log.has(c.why) })
+		select {
+		case <-n.Joined():
+			t.Errorf("%s: joined", name)
+		default:
+		}
+	}
+	cfg := Default("n1", t.TempDir())
+	cfg.URL, cfg.Logger = "nats://me:secret@"+freeAddress(t), quiet(t)
+	if n, err := Start(cfg); err == nil || !strings.Contains(err.Error(), "nats://me:xxxxx@127.0.0.1:") {
+		if n != nil {
+			n.Close()
+		}
+		t.Errorf("nobody listens there: %v", err)
+	}
+}
