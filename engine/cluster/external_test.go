@@ -126,8 +126,8 @@ func TestExternalServerThatWillNotDo(t *testing.T) {
 		}
 	}
 	cfg := Default("n1", t.TempDir())
-	cfg.URL, cfg.Logger = "nats://me:secret@"+freeAddress(t), quiet(t)
-	if n, err := Start(cfg); err == nil || !strings.Contains(err.Error(), "nats://me:xxxxx@127.0.0.1:") {
+	cfg.URL, cfg.Logger = "nats://me:secret@"+freeAddress(t)+",nats://you:secret@"+freeAddress(t), quiet(t)
+	if n, err := Start(cfg); err == nil || strings.Count(err.Error(), ":xxxxx@127.0.0.1:") != 2 || strings.Contains(err.Error(), "secret") {
 		if n != nil {
 			n.Close()
 		}

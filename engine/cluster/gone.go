@@ -94,8 +94,8 @@ func (r *replica) extents(ctx context.Context, others []string) (all []extent) {
 	return all
 }
 
-// errLine ends the search for the stream's beginning.
-var errLine = errors.New("found")
+// errFound ends the search for where the stream begins.
+var errFound = errors.New("found")
 
 // streamBegins is where the stream's records begin: with the first message, of
 // those from l on, that the next one rests on; a message that counts for nobody
@@ -108,7 +108,7 @@ func (r *replica) streamBegins(ctx context.Context, l *landing) (from bound, err
 			return fmt.Errorf("stream message %d: %w", stream, err)
 		}
 		if end.stream > 0 && end.goesOn(&g) {
-			return errLine
+			return errFound
 		}
 		from = bound{g.index - 1, g.before}
 		before := tail{stream: stream - 1, index: g.index - 1, marks: g.marks}
@@ -118,7 +118,7 @@ func (r *replica) streamBegins(ctx context.Context, l *landing) (from bound, err
 		end = before.after(&g)
 		return nil
 	})
-	if errors.Is(err, errLine) {
+	if errors.Is(err, errFound) {
 		err = nil
 	}
 	return from, err

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -120,15 +121,20 @@ func connect(c *Config, s *resident, creds credentials) (*nats.Conn, error) {
 	return conn, nil
 }
 
-// shown is an address as it may be shown: without the password in it.
+// shown is a list of addresses as it may be shown: without the passwords in it.
 func shown(to string) string {
-	switch u, err := url.Parse(to); {
-	case to == "":
+	if to == "" {
 		return "the server in this process"
-	case err == nil:
-		return u.Redacted()
 	}
-	return "the URL given"
+	all := strings.Split(to, ",")
+	for i, one := range all {
+		if u, err := url.Parse(one); err == nil {
+			all[i] = u.Redacted()
+		} else {
+			all[i] = "an address that does not read"
+		}
+	}
+	return strings.Join(all, ",")
 }
 
 // serverLog passes on what the server says: what it fails in, and what it warns
