@@ -72,7 +72,7 @@ func stampsCost(row record.Row) string {
 	if !ok {
 		return ""
 	}
-	text := fmt.Sprintf("legs of %s events of trials of their own, later by the stages' stamps", judge.Grouped(with.Count))
+	text := fmt.Sprintf("legs of %s events of trials of their own, which each stage stamps", judge.Grouped(with.Count))
 	for _, p := range row.Distributions[0].Percentiles {
 		i := slices.IndexFunc(with.Percentiles, func(w record.Percentile) bool { return w.Percent == p.Percent })
 		if i >= 0 && p.Percent == 50 {

@@ -21,7 +21,7 @@ func TestDisturbances(t *testing.T) {
 	}
 	want := []string{
 		"disturbed 5.0 % of 1,000 events; p50 all 500 ns, undisturbed 490 ns; p99 all 80.0 us, undisturbed 900 ns",
-		"legs of 4,000 events of trials of their own, later by the stages' stamps: p50 650 ns, without stamps 500 ns",
+		"legs of 4,000 events of trials of their own, which each stage stamps: p50 650 ns, without stamps 500 ns",
 		"outliers over 10 medians: 3, of 51 events; by cause: engine: another task: 50 events, to 90.0 us; unexplained: 1 event, to 7.00 us",
 		"counted for one operation: cycles 24",
 		"warm-up: 3 trials were not yet like the rest, and are left out",
