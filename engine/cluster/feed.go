@@ -19,10 +19,15 @@ import (
 type feed struct {
 	conn   *nats.Conn
 	number int
-	shelf  *shelf      // nil: no server is in this process
+	shelf  shelved     // nil: no server is in this process
 	bells  chan uint64 // capacity 1: how far the stream is stored
 	inbox  *nats.Subscription
 	reads  uint64 // so far: each has a subject of its own, by which late answers to one before it are known
+}
+
+// shelved is what a shelf is to a feed.
+type shelved interface {
+	read(from uint64, visit func(stream uint64, data []byte) error) (last uint64, err error)
 }
 
 const (
@@ -65,8 +70,10 @@ var errFeed = errors.New("nobody reads the stream out")
 // read calls visit for messages from the one given on, and is the last it saw;
 // 0 if there was none. What visit is called with dies with the next call.
 func (f *feed) read(ctx context.Context, from uint64, visit func(stream uint64, data []byte) error) (last uint64, err error) {
-	if last, err = f.shelf.read(from, visit); last > 0 || err != nil {
-		return last, err
+	if f.shelf != nil {
+		if last, err = f.shelf.read(from, visit); last > 0 || err != nil {
+			return last, err
+		}
 	}
 	return f.request(ctx, from, visit)
 }

@@ -78,20 +78,24 @@ func (r *replica) outlive(ctx context.Context, l *landing, gone error) error {
 
 // extents asks other nodes what they have; who does not know is left out.
 func (r *replica) extents(ctx context.Context, others []string) (all []extent) {
-	request, err := json.Marshal(readRequest{Partition: r.number})
-	if err != nil {
-		return nil
-	}
 	for _, node := range others {
-		within, cancel := context.WithTimeout(ctx, callWait)
-		m, err := r.feed.conn.RequestWithContext(within, extentSubject+node, request)
-		cancel()
-		var e extent
-		if err == nil && m.Header.Get(errorHeader) == "" && json.Unmarshal(m.Data, &e) == nil && e.Known {
+		if e, answers := r.survey(ctx, node); answers && e.Known {
 			all = append(all, e)
 		}
 	}
 	return all
+}
+
+// survey asks a node what its replica has.
+func (f *feed) survey(ctx context.Context, node string) (e extent, answers bool) {
+	request, err := json.Marshal(readRequest{Partition: f.number})
+	if err != nil {
+		return e, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, callWait)
+	defer cancel()
+	m, err := f.conn.RequestWithContext(ctx, extentSubject+node, request)
+	return e, err == nil && m.Header.Get(errorHeader) == "" && json.Unmarshal(m.Data, &e) == nil
 }
 
 // errFound ends the search for where the stream begins.

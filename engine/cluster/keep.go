@@ -37,7 +37,7 @@ const segmentsLeast = 4
 // replicaConfig is how a replica's log is opened.
 func (r *replica) replicaConfig() store.Config {
 	cfg := store.Default(r.dir)
-	cfg.Mode, cfg.Interval, cfg.ScrubRate, cfg.Unsealed = store.Interval, replicaSync, scrubRate, true
+	cfg.Mode, cfg.Interval, cfg.ScrubRate, cfg.Unsealed = r.mode, replicaSync, scrubRate, true
 	cfg.RetainBytes, cfg.RetainAge, cfg.Hold, cfg.First = r.keeps.bytes, r.keeps.age, true, r.base.index+1
 	if r.keeps.bytes > 0 {
 		cfg.SegmentBytes = min(cfg.SegmentBytes, max(r.keeps.bytes/segmentsLeast, store.SegmentBytesMin))
@@ -124,11 +124,21 @@ func (r *replica) retire(log *store.Log) error {
 	if first <= r.kept() {
 		return nil
 	}
-	chain, err := r.chainBehind(first - 1)
+	if err := r.restOn(first - 1); err != nil {
+		return err
+	}
+	log.Release(first)
+	r.logger.Debug("oldest records let go of", "first", first)
+	return nil
+}
+
+// restOn writes down what is behind a record, which is the last to go.
+func (r *replica) restOn(last uint64) error {
+	chain, err := r.chainBehind(last)
 	if err != nil {
 		return err
 	}
-	base := bound{first - 1, chain}
+	base := bound{last, chain}
 	if err := writeBase(r.dir, base); err != nil {
 		return err
 	}
@@ -137,8 +147,6 @@ func (r *replica) retire(log *store.Log) error {
 	r.milestones = slices.DeleteFunc(r.milestones, func(b bound) bool { return b.index <= base.index })
 	r.closeReader()
 	r.mu.Unlock()
-	log.Release(first)
-	r.logger.Debug("oldest records let go of", "first", first)
 	return nil
 }
 

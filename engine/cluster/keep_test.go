@@ -233,7 +233,7 @@ func TestRecordsThatNobodyHas(t *testing.T) {
 			}
 			r.log = nil
 			r.feed, r.others = town(t, line, trimmed, map[string]*replica{"n2": other}), known("n2")
-			r.lend = r.feed.lend
+			r.lend, r.survey = r.feed.lend, r.feed.survey
 			follows(t, r, records)
 			if n, err := readTo(r, c.want); err != nil || r.kept() != c.want || n != records-int(c.want)+1 {
 				t.Errorf("it keeps from %d on, want %d; %d records are read, %v", r.kept(), c.want, n, err)
@@ -259,7 +259,7 @@ func TestSilentMembersAreWaitedFor(t *testing.T) {
 	} {
 		r := keeper(t, t.TempDir(), retention{}, line[:3])
 		r.feed, r.others = town(t, line, 31, map[string]*replica{"n2": keeper(t, t.TempDir(), retention{}, nil)}), others
-		r.lend = r.feed.lend
+		r.lend, r.survey = r.feed.lend, r.feed.survey
 		at := landing{31, line[30]}
 		if err := r.put(t.Context(), &at); !errors.Is(err, errGone) {
 			t.Errorf("%s: %v", name, err)

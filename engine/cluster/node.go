@@ -213,7 +213,7 @@ func (n *Node) prepare(ctx context.Context) (err error) {
 			feed.shelf = &shelf{resident: n.server, stream: streamOf(number)}
 		}
 		r := newReplica(number, n.cfg.Dir, stream, feed, n.cfg.Logger)
-		r.others, r.lend, r.keeps = n.roster.others, feed.lend, n.cfg.keeps()
+		r.others, r.lend, r.survey, r.keeps = n.roster.others, feed.lend, feed.survey, n.cfg.keeps()
 		n.parts = append(n.parts, partition{r, newLead(n.cfg.Name, number, n.js, stream, r, feed.ring, n.cfg.Logger)})
 	}
 	return nil
@@ -275,8 +275,9 @@ func (n *Node) assigned(p int, a Assignment) {
 func (n *Node) replicate(ctx context.Context) {
 	for p := range n.parts {
 		for {
-			err := n.readMark(ctx, p, &n.source.parts[p].sent)
+			mark, err := n.parts[p].replica.mark(ctx, n.id)
 			if err == nil {
+				n.source.parts[p].sent = mark
 				break
 			}
 			if ctx.Err() != nil {
@@ -286,23 +287,6 @@ func (n *Node) replicate(ctx context.Context) {
 		}
 	}
 	n.source.run(ctx)
-}
-
-// readMark asks the stream how far it has this node's log: by way of the replica,
-// which knows what in the stream counts.
-func (n *Node) readMark(ctx context.Context, p int, to *uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*callWait)
-	defer cancel()
-	info, err := n.parts[p].lead.stream.Info(ctx)
-	if err != nil {
-		return err
-	}
-	r := n.parts[p].replica
-	if err := r.await(ctx, info.State.LastSeq); err != nil {
-		return err
-	}
-	*to = r.standing().marks.of(n.id)
-	return nil
 }
 
 // Replicated is how far the node's own log is on the disks of a majority: all

@@ -46,9 +46,11 @@ type replica struct {
 	noted  time.Time                   // when one was written down last
 	clock  int64                       // minutes, of the record that ids was advanced for last
 	ended  <-chan struct{}
+	mode   store.Mode // of the log's syncs
 
 	others    func() (names []string, known bool)                        // nodes that have replicas, too
 	lend      func(ctx context.Context, node string, from uint64) []byte // asks one for records
+	survey    func(ctx context.Context, node string) (extent, bool)      // asks one which it has; false: it does not answer
 	adrift    bool                                                       // the stream no longer has what comes next
 	strangers int                                                        // messages that rest on nothing here, meanwhile
 	goneSince time.Time                                                  // when records were first seen to be with nobody
@@ -111,7 +113,7 @@ var errDamaged = errors.New("replica damaged")
 func newReplica(number int, dir string, stream jetstream.Stream, feed *feed, logger *slog.Logger) *replica {
 	return &replica{
 		number: number, dir: filepath.Join(dir, "replicas", strconv.Itoa(number)), stream: stream, feed: feed,
-		logger: logger.With("partition", number), state: Checking,
+		logger: logger.With("partition", number), state: Checking, mode: store.Interval,
 		slot: make([]uint64, event.SizeOf(0, store.MaxRecord)/8+1), landed: make(chan landing, landedMax),
 	}
 }
@@ -123,15 +125,7 @@ func (r *replica) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
-		if errors.Is(err, errDamaged) {
-			r.logger.Error("replica is made anew from the stream", "err", err)
-			err = r.setAside()
-		}
-		var later *anew
-		if errors.As(err, &later) {
-			err = r.begin(later)
-		}
-		if errors.Is(err, errGone) {
+		if err = r.heal(err); errors.Is(err, errGone) {
 			r.logger.Error("replica lacks records, and is not served: it waits for a node that may have them", "err", err)
 			pause(ctx, callWait)
 		} else if err != nil {
@@ -146,6 +140,19 @@ func (r *replica) run(ctx context.Context) {
 			r.note(r.standing())
 		}
 	}
+}
+
+// heal does about an error what can be done at once, and is what is left of it.
+func (r *replica) heal(err error) error {
+	if errors.Is(err, errDamaged) {
+		r.logger.Error("replica is made anew from the stream", "err", err)
+		err = r.setAside()
+	}
+	var later *anew
+	if errors.As(err, &later) {
+		err = r.begin(later)
+	}
+	return err
 }
 
 // open opens the log and reads all of it: for the chain, and for the ids of the

@@ -64,6 +64,13 @@ func (r rests) upTo(stream uint64) (last uint64) {
 	return last
 }
 
+// beginning is the message that a stream should begin with to hold about half of so
+// many bytes, of which all that are before had may go.
+func (r rests) beginning(has *jetstream.StreamState, bytes, had uint64) uint64 {
+	spare := uint64(float64(has.Msgs) * (1 - float64(bytes/2)/float64(has.Bytes)))
+	return r.upTo(min(has.FirstSeq+spare, had))
+}
+
 // trim leaves about half of so many bytes in a stream that has more, but never
 // takes what a member that answers, or most of the members, had not in their
 // replicas by the last look. Who does not answer is not waited for: it borrows
@@ -84,8 +91,7 @@ func (n *Node) trim(ctx context.Context, p int, bytes uint64, seen *looks) error
 	if seen.had, err = n.spread(ctx, p); err != nil || had == 0 {
 		return err
 	}
-	spare := uint64(float64(info.State.Msgs) * (1 - float64(bytes/2)/float64(info.State.Bytes)))
-	to := seen.rests.upTo(min(info.State.FirstSeq+spare, had))
+	to := seen.rests.beginning(&info.State, bytes, had)
 	if to <= info.State.FirstSeq {
 		return nil
 	}

@@ -32,9 +32,6 @@ func storeOf(stream unsafe.Pointer) server.StreamStore
 // and is the last it saw: 0 if the server has not that one, or there is none.
 // What visit is called with dies with the next call.
 func (s *shelf) read(from uint64, visit func(stream uint64, data []byte) error) (last uint64, err error) {
-	if s == nil {
-		return 0, nil
-	}
 	stream, err := lookupStream(s.resident.now.Load().GlobalAccount(), s.stream)
 	if err != nil {
 		return 0, nil // its replicas may be on other nodes

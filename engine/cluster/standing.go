@@ -77,6 +77,21 @@ func (r *replica) await(ctx context.Context, stream uint64) error {
 	}
 }
 
+// mark is how far the stream has a node's log: of what in the stream counts, so
+// the replica reads it to its end first.
+func (r *replica) mark(ctx context.Context, origin uint64) (last uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*callWait)
+	defer cancel()
+	info, err := r.stream.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.await(ctx, info.State.LastSeq); err != nil {
+		return 0, err
+	}
+	return r.standing().marks.of(origin), nil
+}
+
 // chainAt is the chain behind a record at which a group ended, if it is still
 // remembered.
 func (r *replica) chainAt(index uint64) (uint32, bool) {
