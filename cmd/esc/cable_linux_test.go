@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"eventstreamcore/engine/cluster"
 )
 
 // cable is what two nodes hear each other by: proxies of their routes, in both
@@ -118,7 +120,7 @@ type cables map[int]*cable
 func cabled(t *testing.T) (*fleet, cables) {
 	t.Helper()
 	f := layFleet(t)
-	nowhere, err := freePorts(len(f.layout.Nodes))
+	nowhere, err := cluster.FreeAddresses(len(f.layout.Nodes))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,9 +35,9 @@ func newClusterStart() *cobra.Command {
 		Long: `Run a cluster of processes on this machine's loopback: for trying, and for tests.
 Each node is an esc serve of its own; its configuration, DIR/NAME/node.yaml, is
 written the first time and can be changed, and is a start for one on machines of
-their own. Ports are chosen the first time, and kept. SIGINT and SIGTERM end all
-of them. One that ends by itself is not started again: start it yourself, by
-esc serve --config DIR/NAME/node.yaml.`,
+their own. Ports are chosen the first time, of those that no outgoing connection
+is given, and kept. SIGINT and SIGTERM end all of them. One that ends by itself
+is not started again: start it yourself, by esc serve --config DIR/NAME/node.yaml.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if f.dir == "" {
@@ -135,7 +134,7 @@ func (w *lineWriter) print(who, text string) {
 
 // layOut chooses ports and writes what the nodes need.
 func layOut(f startFlags) (l layout, err error) {
-	ports, err := freePorts(3 * f.nodes)
+	ports, err := cluster.FreeAddresses(3 * f.nodes)
 	if err != nil {
 		return l, err
 	}
@@ -182,17 +181,4 @@ func writeNode(dir, certs string, n layoutNode, l layout) (err error) {
 		return err
 	}
 	return os.WriteFile(filepath.Join(s.data, "node.yaml"), []byte(text.String()), 0o644)
-}
-
-// freePorts are addresses of loopback that nobody listens at now.
-func freePorts(n int) (addresses []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // all at once, so that none is chosen twice
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses, nil
 }

@@ -48,8 +48,8 @@ func apart(t *testing.T) (*Node, *writer) {
 	t.Helper()
 	dir := t.TempDir()
 	var peers []Peer
-	for i := range 3 {
-		peers = append(peers, Peer{fmt.Sprintf("n%d", i+1), freeAddress(t)})
+	for i, at := range freeAddresses(t, 3) {
+		peers = append(peers, Peer{fmt.Sprintf("n%d", i+1), at})
 	}
 	certs := filepath.Join(dir, "certs")
 	if err := MakeCerts(certs, peers); err != nil {

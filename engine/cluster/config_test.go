@@ -48,7 +48,7 @@ func TestConfigIsJudged(t *testing.T) {
 func TestWhoIsLetIn(t *testing.T) {
 	dir := t.TempDir()
 	cfg := Default("n1", filepath.Join(dir, "n1"))
-	cfg.Client, cfg.Certs, cfg.Logger = freeAddress(t), filepath.Join(dir, "certs"), quiet(t)
+	cfg.Client, cfg.Certs, cfg.Logger = freeAddresses(t, 1)[0], filepath.Join(dir, "certs"), quiet(t)
 	peers := []Peer{{"n1", "127.0.0.1:0"}}
 	if err := MakeCerts(cfg.Certs, peers); err != nil {
 		t.Fatal(err)

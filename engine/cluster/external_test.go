@@ -21,10 +21,8 @@ import (
 func outside(t *testing.T, servers int, jetStream bool, most int32) string {
 	t.Helper()
 	var routes []*url.URL
-	var ports []string
-	for range servers {
-		at := freeAddress(t)
-		ports = append(ports, at)
+	ports := freeAddresses(t, servers)
+	for _, at := range ports {
 		routes = append(routes, &url.URL{Scheme: "nats", Host: at})
 	}
 	var first *server.Server
@@ -126,7 +124,8 @@ func TestExternalServerThatWillNotDo(t *testing.T) {
 		}
 	}
 	cfg := Default("n1", t.TempDir())
-	cfg.URL, cfg.Logger = "nats://me:secret@"+freeAddress(t)+",nats://you:secret@"+freeAddress(t), quiet(t)
+	at := freeAddresses(t, 2)
+	cfg.URL, cfg.Logger = "nats://me:secret@"+at[0]+",nats://you:secret@"+at[1], quiet(t)
 	if n, err := Start(cfg); err == nil || strings.Count(err.Error(), ":xxxxx@127.0.0.1:") != 2 || strings.Contains(err.Error(), "secret") {
 		if n != nil {
 			n.Close()

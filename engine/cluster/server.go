@@ -19,8 +19,9 @@ const (
 	maxMessage = 4 << 20          // bytes; a group of one longest record fits
 	handshake  = 5.0              // s, for TLS, on a machine that is busy
 	startWait  = 20 * time.Second // for the server to take connections
-	routePing  = time.Second      // a peer that leaves three unanswered is cut off: it may be stopped, not dead
-	sendBuffer = 64 << 20         // bytes to a slow receiver before it is cut off
+	startLook  = 100 * time.Millisecond
+	routePing  = time.Second // a peer that leaves three unanswered is cut off: it may be stopped, not dead
+	sendBuffer = 64 << 20    // bytes to a slow receiver before it is cut off
 )
 
 // startServer starts the server in the process: with a port for its peers and
@@ -35,13 +36,29 @@ func startServer(c *Config, creds credentials) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster server: %w", err)
 	}
-	s.SetLoggerV2(serverLog{c.Logger}, false, false, false)
+	failed := make(chan error, 1)
+	s.SetLoggerV2(serverLog{c.Logger, failed}, false, false, false)
 	go s.Start()
-	if !s.ReadyForConnections(startWait) {
+	if err := ready(s, failed); err != nil {
 		s.Shutdown()
-		return nil, fmt.Errorf("cluster server: not ready after %v: is a port taken?", startWait)
+		return nil, fmt.Errorf("cluster server: %w", err)
 	}
 	return s, nil
+}
+
+// ready waits until the server takes connections, or has said why it never will.
+func ready(s *server.Server, failed <-chan error) error {
+	for end := time.Now().Add(startWait); !s.ReadyForConnections(startLook); {
+		select {
+		case err := <-failed:
+			return err
+		default:
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("not ready after %v", startWait)
+		}
+	}
+	return nil
 }
 
 // serverOptions leaves monitoring, WebSocket, MQTT and leaf nodes off by not
@@ -138,12 +155,29 @@ func shown(to string) string {
 }
 
 // serverLog passes on what the server says: what it fails in, and what it warns
-// of. Its notices are of interest when something is looked into.
-type serverLog struct{ log *slog.Logger }
+// of. Its notices are of interest when something is looked into. What it does not
+// start for it says as if its process were to end by that: once, to who starts it.
+type serverLog struct {
+	log    *slog.Logger
+	failed chan<- error
+}
 
 func (l serverLog) Noticef(f string, v ...any) { l.log.Debug(fmt.Sprintf(f, v...), "from", "nats") }
 func (l serverLog) Warnf(f string, v ...any)   { l.log.Warn(fmt.Sprintf(f, v...), "from", "nats") }
 func (l serverLog) Errorf(f string, v ...any)  { l.log.Warn(fmt.Sprintf(f, v...), "from", "nats") }
-func (l serverLog) Fatalf(f string, v ...any)  { l.log.Error(fmt.Sprintf(f, v...), "from", "nats") }
 func (l serverLog) Debugf(string, ...any)      {}
 func (l serverLog) Tracef(string, ...any)      {}
+
+func (l serverLog) Fatalf(f string, v ...any) {
+	err := fmt.Errorf(f, v...)
+	for _, of := range v {
+		if port, ok := of.(*net.OpError); ok {
+			err = fmt.Errorf("%w: give this node another address, or stop who has that one", port)
+		}
+	}
+	select {
+	case l.failed <- err:
+	default:
+		l.log.Error(err.Error(), "from", "nats")
+	}
+}

@@ -2,24 +2,12 @@ package cluster
 
 import (
 	"fmt"
-	"net"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"eventstreamcore/engine/event"
 )
-
-// freeAddress is a port of loopback that was free a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // trio is three nodes on loopback, each with a log of its own.
 type trio struct {
@@ -34,8 +22,9 @@ func newTrio(t *testing.T) *trio {
 	dir := t.TempDir()
 	c := &trio{t: t}
 	var peers []Peer
+	at := freeAddresses(t, 2*len(c.cfgs))
 	for i := range c.cfgs {
-		peers = append(peers, Peer{fmt.Sprintf("n%d", i+1), freeAddress(t)})
+		peers = append(peers, Peer{fmt.Sprintf("n%d", i+1), at[2*i]})
 	}
 	certs := filepath.Join(dir, "certs")
 	if err := MakeCerts(certs, peers); err != nil {
@@ -44,7 +33,7 @@ func newTrio(t *testing.T) *trio {
 	for i, p := range peers {
 		own := filepath.Join(dir, p.Name)
 		cfg := Default(p.Name, own)
-		cfg.Peers, cfg.Certs, cfg.Client = peers, certs, freeAddress(t)
+		cfg.Peers, cfg.Certs, cfg.Client = peers, certs, at[2*i+1]
 		cfg.Logger, cfg.Lease, cfg.Partitions = quiet(t).With("node", p.Name), 2*time.Second, 2
 		c.writers[i] = newWriter(t, filepath.Join(own, "events"))
 		cfg.Source = c.writers[i].source(filepath.Join(own, "events"))
