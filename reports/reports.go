@@ -3,8 +3,8 @@
 //
 // It takes the position that a report adds nothing: every figure is drawn from
 // the run's record and can be recomputed from the files beside it, and what is
-// missing is named rather than left out. It is the only place where figures are
-// formatted. A folder appears whole or not at all and is never written over.
+// missing is named rather than left out. A run's figures are formatted nowhere
+// else. A folder appears whole or not at all and is never written over.
 package reports
 
 import (

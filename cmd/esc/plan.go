@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -186,8 +187,8 @@ func heldAgainst(clock *cpu.Clock, t *topology.Topology, costs topology.Matrix, 
 }
 
 func planText(w io.Writer, p planned, explain bool) error {
-	out := newPage(w)
-	out.row("thread", "CPU", "memory", "roles")
+	out := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(out, "thread\tCPU\tmemory\troles")
 	for _, t := range p.Threads {
 		names := []string{}
 		for _, r := range t.Roles {
@@ -197,7 +198,7 @@ func planText(w io.Writer, p planned, explain bool) error {
 		if t.Node != nil {
 			node = fmt.Sprintf("node %d", *t.Node)
 		}
-		out.row(t.Name, t.CPU, node, strings.Join(names, " "))
+		fmt.Fprintf(out, "%s\t%d\t%s\t%s\n", t.Name, t.CPU, node, strings.Join(names, " "))
 	}
 	if err := out.Flush(); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package survey
 
 import (
 	"fmt"
@@ -46,9 +46,9 @@ type box struct {
 	high     vg.Length
 }
 
-// drawTopology draws packages, what shares a last-level cache within them, and
+// drawMachine draws packages, what shares a last-level cache within them, and
 // the CPUs of each core side by side; then the nodes and their memory.
-func drawTopology(w io.Writer, t *topology.Topology) error {
+func drawMachine(w io.Writer, t *topology.Topology) error {
 	root := machineBox(t)
 	root.measure(pageWide)
 	root.wide = max(root.wide, legendWide)
@@ -79,14 +79,7 @@ func machineBox(t *topology.Topology) box {
 		root.children = append(root.children, box{name: "offline", fill: groupFill[1], children: []box{{name: t.Offline.String(), fill: offlineCPU}}})
 	}
 	for _, n := range t.Nodes {
-		memory := "memory unknown"
-		if n.MemoryBytes != nil {
-			memory = chart.Bytes(*n.MemoryBytes)
-		}
-		cpus := "no CPUs"
-		if len(n.CPUs) > 0 {
-			cpus = "CPUs " + n.CPUs.String()
-		}
+		cpus, memory := contents(n)
 		root.children = append(root.children, box{name: fmt.Sprintf("node %d: %s, %s", n.ID, memory, cpus), fill: groupFill[2]})
 	}
 	return root
