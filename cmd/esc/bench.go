@@ -63,6 +63,12 @@ host is unfit for a verdict that was wanted, 130 interrupted (what was measured
 is kept, marked partial).`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := given(c, f.count); err != nil {
+				return err
+			}
+			if c.Flags().Changed("time") && f.time == 0 {
+				return usageTime(f.time)
+			}
 			if wanted, err := f.hosts.wanted(c); err != nil {
 				return err
 			} else if wanted {
@@ -106,6 +112,16 @@ const (
 // itself is not measured either: who asks for a row wants it soon.
 const everything = "."
 
+// given judges a --count that was given: where it was not, 0 stands for a default.
+func given(c *cobra.Command, count int) error {
+	if c.Flags().Changed("count") && (count < 1 || count > 1000) {
+		return usage("--count %d: use 1 to 1000 trials; 6 or more give an interval", count)
+	}
+	return nil
+}
+
+func usageTime(d time.Duration) error { return usage("--time %v: use 1ms to 1m", d) }
+
 // defaults fills what was not given and judges what was.
 func (f *benchFlags) defaults() error {
 	if f.count == 0 {
@@ -126,11 +142,8 @@ func (f *benchFlags) defaults() error {
 	if f.seed == 0 {
 		f.seed = uint64(time.Now().UnixNano())
 	}
-	if f.count < 1 || f.count > 1000 {
-		return usage("--count %d: use 1 to 1000 trials; 6 or more give an interval", f.count)
-	}
 	if f.time < time.Millisecond || f.time > time.Minute {
-		return usage("--time %v: use 1ms to 1m", f.time)
+		return usageTime(f.time)
 	}
 	if !(f.slowdown >= 0 && f.slowdown <= 10) {
 		return usage("--%s %v: use a share, 0.1 for 10 %%", slowdownFlag, f.slowdown)
@@ -142,10 +155,12 @@ func bench(c *cobra.Command, f benchFlags) error {
 	if err := f.defaults(); err != nil {
 		return err
 	}
-	if f.against != "" && f.profile {
+	switch {
+	case f.against != "" && f.profile:
 		return usage("--profile with --against: profile each build by itself")
-	}
-	if f.against != "" {
+	case f.against != "" && f.strict:
+		return usage("--strict with --against: esc gate --against judges, and takes --strict")
+	case f.against != "" && !f.list:
 		return benchAgainst(c, f)
 	}
 	name, err := regexp.Compile(f.run)
