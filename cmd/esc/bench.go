@@ -230,6 +230,7 @@ func measure(ctx context.Context, f benchFlags, b *workloads.Bench, machine *top
 	}
 	defer func() { err = errors.Join(err, clean()) }()
 	look(&run, f, b, machine)
+	before := probes.ReadBusy(os.DirFS("/"), run.Host.Allowed)
 	stopped := func() bool { return ctx.Err() != nil }
 	if f.run == everything {
 		fmt.Fprintln(progress, "measuring the machine: core to core, caches, lost time")
@@ -242,6 +243,7 @@ func measure(ctx context.Context, f benchFlags, b *workloads.Bench, machine *top
 		return run, exit(exitUnmeasured, err)
 	}
 	run.Profiles, run.Partial = b.Profiles, ctx.Err() != nil
+	addCheck(&run, b, probes.CheckOthers(before, probes.ReadBusy(os.DirFS("/"), run.Host.Allowed)))
 	finish(&run, &ruler, b)
 	return run, nil
 }
@@ -281,12 +283,6 @@ func begin(f benchFlags, b *workloads.Bench, machine *topology.Topology, progres
 	return run, ruler, clean, nil
 }
 
-// look asks the doctor how fit the host is.
-func look(run *record.Run, f benchFlags, b *workloads.Bench, machine *topology.Topology) {
-	run.Fitness = recordFitness(probes.Doctor(b.Clock, os.DirFS("/"), machine, run.Host.Allowed, f.out, doctorWindow))
-	b.Fitness = run.Fitness
-}
-
 // addHardware measures the machine, before any workload runs on it.
 func addHardware(run *record.Run, b *workloads.Bench, machine *topology.Topology, quick bool, stopped func() bool) error {
 	effort := workloads.Thorough
@@ -301,9 +297,6 @@ func addHardware(run *record.Run, b *workloads.Bench, machine *topology.Topology
 // profileLength is how long each cell is profiled: a hundred samples a thread.
 const profileLength = time.Second
 
-// doctorWindow is how long each CPU is watched for what others take of it.
-const doctorWindow = 300 * time.Millisecond
-
 // finish checks the ruler again; if it no longer holds, every row is judged anew.
 func finish(run *record.Run, ruler *probes.Ruler, b *workloads.Bench) {
 	if !recheck(run, ruler, b.Clock) {
@@ -312,35 +305,6 @@ func finish(run *record.Run, ruler *probes.Ruler, b *workloads.Bench) {
 	}
 	run.Plan, run.Counters = b.Placed(), b.Counters()
 	run.Ended = time.Now().UTC()
-}
-
-// recheck checks the ruler again, and records it: if it no longer holds, nothing
-// measured with it does, and the host is unfit.
-func recheck(run *record.Run, ruler *probes.Ruler, clock cpu.Clock) (holds bool) {
-	err := ruler.Recheck()
-	if err != nil {
-		checks := recordFitness(probes.NewFitness([]probes.Check{probes.RulerCheck(*ruler, err)})).Checks
-		if len(run.Fitness.Checks) > 0 { // the first of which is that of the ruler, before
-			checks = append(checks, run.Fitness.Checks[1:]...)
-		}
-		run.Fitness.Checks = checks
-		run.Fitness.Verdict = record.Unfit
-	}
-	run.Clock = record.Clock{
-		Hz: ruler.Hz, Agreement: clock.Agreement, ReadNs: ruler.ReadNs, FencedNs: ruler.FencedNs, ResolutionNs: ruler.ResolutionNs,
-		GHzBefore: ruler.GHzBefore, GHzAfter: ruler.GHzAfter, DriftPpm: ruler.DriftAfter * 1e6,
-	}
-	return err == nil
-}
-
-func recordFitness(f probes.Fitness) record.Fitness {
-	out := record.Fitness{Verdict: string(f.Verdict)}
-	for _, c := range f.Checks {
-		out.Checks = append(out.Checks, record.Check{
-			Name: c.Name, Value: c.Value, Source: c.Source, Verdict: string(c.Verdict), Why: c.Why, Mend: c.Mend, Undo: c.Undo,
-		})
-	}
-	return out
 }
 
 func show(c *cobra.Command, f benchFlags, run record.Run) error {
