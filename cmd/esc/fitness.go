@@ -25,10 +25,12 @@ const doctorWindow = 300 * time.Millisecond
 func addCheck(run *record.Run, b *workloads.Bench, c probes.Check) {
 	late := recordFitness(probes.NewFitness([]probes.Check{c}))
 	run.Fitness.Checks = append(run.Fitness.Checks, late.Checks...)
-	if late.Verdict == record.Fit || run.Fitness.Verdict != record.Fit {
+	if late.Verdict == record.Fit {
 		return
 	}
-	run.Fitness.Verdict = late.Verdict
+	if run.Fitness.Verdict == record.Fit {
+		run.Fitness.Verdict = late.Verdict
+	}
 	b.Fitness = run.Fitness
 	b.JudgeAgain(run.Rows)
 }
