@@ -25,7 +25,7 @@ type scanner struct {
 	salt  uint32
 	trust bool // takes checksums as right: only the tests of the tests set it
 
-	ahead int    // how much to read at least
+	ahead int    // how much to read at least, beyond what is held
 	buf   []byte // the file from base on
 	base  int64
 	floor int64 // nothing before it will be asked for again
@@ -64,17 +64,18 @@ func (s *scanner) refresh() (err error) {
 
 // window is the file from at on: n bytes or more, fewer only at its end.
 func (s *scanner) window(at int64, n int) ([]byte, error) {
-	if held := s.base + int64(len(s.buf)); at >= s.base && held >= min(at+int64(n), s.size) {
+	held := s.base + int64(len(s.buf))
+	if at >= s.base && held >= min(at+int64(n), s.size) {
 		return s.buf[min(at, held)-s.base:], nil
 	} else if at < s.base || at > held {
-		s.base, s.buf = at, s.buf[:0]
+		s.base, s.buf, held = at, s.buf[:0], at
 	}
 	if drop := min(s.floor, at) - s.base; drop > 0 {
 		s.buf = s.buf[:copy(s.buf, s.buf[drop:])]
 		s.base += drop
 	}
 	had := len(s.buf)
-	want := int(max(min(at+int64(max(n, s.ahead)), s.size)-s.base, int64(had)))
+	want := int(max(min(max(at+int64(n), held+int64(s.ahead)), s.size)-s.base, int64(had)))
 	s.ahead = min(2*s.ahead, readAhead)
 	s.buf = slices.Grow(s.buf, want-had)[:want]
 	got, err := s.f.ReadAt(s.buf[had:], s.base+int64(had))

@@ -280,3 +280,48 @@ func TestVerifyLive(t *testing.T) {
 		}
 	}
 }
+
+// countedFile counts how often it is read.
+type countedFile struct {
+	file
+	reads int
+}
+
+func (f *countedFile) ReadAt(b []byte, at int64) (int, error) {
+	f.reads++
+	return f.file.ReadAt(b, at)
+}
+
+// TestLargeGroupIsReadInFewCalls: what a scanner reads ahead counts from where it
+// ended, so that a group longer than that is not read record by record.
+func TestLargeGroupIsReadInFewCalls(t *testing.T) {
+	dir := t.TempDir()
+	l, _, err := Open(Default(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var s slot
+	s.h = event.Header{Record: event.Record{ID: 1, Type: event.TypeEvent}}
+	s.h.Fill([]byte("topic"), make([]byte, 100))
+	s.h.Seal()
+	bytes := 0
+	for size := padded(int(s.h.Length)); bytes+size <= l.cfg.GroupBytes && bytes/size < l.cfg.GroupEvents; bytes += size {
+		l.Append(&s.h)
+	}
+	l.Offer()
+	if _, err := l.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	f := &countedFile{file: l.segment.file}
+	sc, err := newScanner(f, l.segment.salt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, bad, err := sc.group(headerSize); bad != nil || err != nil {
+		t.Fatal(bad, err)
+	}
+	if most := 5 + bytes/readAhead; f.reads > most { // 16, 32, 64, 128 KiB, and then 256 at a time
+		t.Errorf("a group of %d bytes was read in %d calls, %d at most were wanted", bytes, f.reads, most)
+	}
+}
