@@ -128,11 +128,14 @@ func replayed(t *testing.T, addr string, f letterFlags, all bool) (said string, 
 	t.Helper()
 	var messages strings.Builder
 	r := replay{addr: addr, access: drive.Access{Token: replayToken}, letters: &f, all: all, messages: &messages}
-	err := r.run(t.Context())
-	if err != nil {
+	if err := r.run(t.Context()); err != nil {
+		var coded *exitError
+		if code = exitMissed; errors.As(err, &coded) {
+			code = coded.code
+		}
 		messages.WriteString(err.Error())
 	}
-	return messages.String(), exitCode(err)
+	return messages.String(), code
 }
 
 // storedPayloads are the payloads in the log of events, in order.

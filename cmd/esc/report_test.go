@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,7 +25,14 @@ func execute(c *cobra.Command, args ...string) (stdout string, code int, err err
 	c.SilenceUsage, c.SilenceErrors = true, true
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitUsage, err) })
 	err = c.Execute()
-	return out.String(), exitCode(err), err
+	var coded *exitError
+	switch {
+	case errors.As(err, &coded):
+		code = coded.code
+	case err != nil:
+		code = exitMissed
+	}
+	return out.String(), code, err
 }
 
 // smallRun is a run of one row around ns.

@@ -137,11 +137,12 @@ func (f *feed) lend(ctx context.Context, node string, from uint64) []byte {
 // adopt appends records as another replica has them, up to one.
 func (r *replica) adopt(b []byte, to uint64) error {
 	for len(b) > 0 && r.has.index < to {
-		e, size, err := store.ParseEntry(b)
+		var e store.Entry
+		size, err := e.Decode(b)
 		if err != nil || e.Sequence != r.has.index+1 {
 			return fmt.Errorf("record %d from another node: %w", r.has.index+1, errors.Join(err, errGroup))
 		}
-		if err := r.append(&e, e.Sequence); err != nil {
+		if err := r.append(b[:e.Length], e.Sequence); err != nil {
 			return err
 		}
 		r.hold(&e, bound{e.Sequence, link(r.has.chain, e.Content)})

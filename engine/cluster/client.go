@@ -188,7 +188,8 @@ func (c *Client) Read(ctx context.Context, node string, partition int, from uint
 		return 0, err
 	}
 	for ; len(b) > 0; n++ {
-		e, size, err := store.ParseEntry(b)
+		var e store.Entry
+		size, err := e.Decode(b)
 		if err == nil && e.Sequence != from+uint64(n) {
 			err = fmt.Errorf("record %d instead of %d", e.Sequence, from+uint64(n))
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,7 +23,9 @@ type feed struct {
 	shelf  shelved     // nil: no server is in this process
 	bells  chan uint64 // capacity 1: how far the stream is stored
 	inbox  *nats.Subscription
-	reads  uint64 // so far: each has a subject of its own, by which late answers to one before it are known
+	reads  uint64        // so far: each has a subject of its own, by which late answers to one before it are known
+	stored atomic.Uint64 // how far the stream is, as the next ring will say
+	rings  atomic.Bool   // there will be one
 }
 
 // shelved is what a shelf is to a feed.
@@ -34,6 +37,7 @@ const (
 	feedBatch = 64       // messages in one read
 	feedBytes = 16 << 20 // and about their bytes
 	feedWait  = time.Second
+	feedRing  = 5 * time.Millisecond // from the first message that is stored to the bell for it and what follows: one a message cost as much as reading it
 )
 
 // settledSubject, and the partition: how far its stream is stored.
@@ -59,10 +63,16 @@ func newFeed(conn *nats.Conn, number int) (f *feed, err error) {
 	return f, err
 }
 
-// ring tells all nodes that the stream is stored up to a message. If one does
-// not hear, it looks by itself in time.
+// ring tells all nodes, soon, that the stream is stored up to a message. If one
+// does not hear, it looks by itself in time.
 func (f *feed) ring(stream uint64) {
-	f.conn.Publish(settledSubject+strconv.Itoa(f.number), strconv.AppendUint(nil, stream, 10))
+	f.stored.Store(stream)
+	if f.rings.CompareAndSwap(false, true) {
+		time.AfterFunc(feedRing, func() {
+			f.rings.Store(false) // before the load: what is stored from here on rings anew
+			f.conn.Publish(settledSubject+strconv.Itoa(f.number), strconv.AppendUint(nil, f.stored.Load(), 10))
+		})
+	}
 }
 
 var errFeed = errors.New("nobody reads the stream out")

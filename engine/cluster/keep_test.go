@@ -66,7 +66,8 @@ func readTo(r *replica, from uint64) (n int, err error) {
 			return n, err
 		}
 		for len(b) > 0 {
-			e, size, err := store.ParseEntry(b)
+			var e store.Entry
+			size, err := e.Decode(b)
 			if err != nil || e.Sequence != from {
 				return n, fmt.Errorf("record %d: %d, %w", from, e.Sequence, err)
 			}

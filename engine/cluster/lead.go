@@ -9,10 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"eventstreamcore/engine/store"
 )
 
 // lead is what a partition's owner does: it takes batches in from all nodes,
@@ -232,7 +229,7 @@ func (l *lead) fence(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callWait)
 	defer cancel()
 	g := l.next(group{})
-	ack, err := l.js.PublishMsg(ctx, l.message(&g))
+	ack, err := l.js.PublishMsg(ctx, l.message(&g, g.encode()))
 	if err != nil {
 		return fmt.Errorf("fencing off earlier owners: %w", err)
 	}
@@ -284,18 +281,17 @@ func (l *lead) take(o offer) error {
 	if have >= b.last {
 		return l.confirm(o)
 	}
-	g, ids, err := l.compose(b, have)
+	f, encoded, err := l.compose(o, have)
 	if err != nil {
 		l.logger.Error("a node's batch does not read", "err", err)
 		return nil // and is never answered: to ask for it again would not mend it
 	}
-	ack, err := l.js.PublishMsgAsync(l.message(&g))
-	if err != nil {
+	if f.ack, err = l.js.PublishMsgAsync(l.message(&f.group, encoded)); err != nil {
 		o.answer(again)
 		return fmt.Errorf("publishing: %w", err)
 	}
-	l.end = l.end.after(&g)
-	l.flights = append(l.flights, flight{landing{l.end.stream, g}, ack, o, ids})
+	l.end = l.end.after(&f.group)
+	l.flights = append(l.flights, f)
 	return nil
 }
 
@@ -307,57 +303,6 @@ func (l *lead) confirm(o offer) error {
 		o.answer(settled)
 	}
 	return nil
-}
-
-// compose makes of a batch the stream's next group: without what the partition
-// has by its mark, and without transactions whose ids it has.
-func (l *lead) compose(b *group, have uint64) (g group, ids []uint64, err error) {
-	g = l.next(*b)
-	g.records, g.count, g.prev = make([]byte, 0, len(b.records)), 0, have
-	err = b.each(func(e *store.Entry, encoded []byte) error {
-		if e.Sequence <= have || l.seen(e) {
-			return nil
-		}
-		if unique(&e.Record) {
-			l.recent[e.ID] = struct{}{}
-			ids = append(ids, e.ID)
-		}
-		at := len(g.records)
-		g.records = append(g.records, encoded...)
-		renumber(g.records[at:], g.index+uint64(g.count))
-		g.after = link(g.after, e.Content)
-		g.count++
-		return nil
-	})
-	return g, ids, err
-}
-
-func (l *lead) seen(e *store.Entry) bool {
-	if !unique(&e.Record) {
-		return false
-	}
-	_, ok := l.recent[e.ID]
-	return ok || l.replica.ids.Load().Contains(e.ID)
-}
-
-// next is b as the stream's next group, still without records of its own.
-func (l *lead) next(b group) group {
-	b.epoch, b.index, b.before, b.after, b.marks = l.epoch, l.end.index+1, l.end.chain, l.end.chain, l.end.marks
-	if b.origin != 0 {
-		b.marks = b.marks.with(b.origin, b.last)
-	}
-	return b
-}
-
-// message is the group that is to come next, with the id under which JetStream, too,
-// keeps it once. That is of this reign alone: an earlier one may have made another
-// group of the same batch for this place, behind a group that was never stored.
-func (l *lead) message(g *group) *nats.Msg {
-	m := nats.NewMsg(l.subject)
-	m.Data = g.encode()
-	m.Header.Set(jetstream.ExpectedLastSeqHeader, fmt.Sprint(l.end.stream))
-	m.Header.Set(jetstream.MsgIDHeader, fmt.Sprintf("%x.%d.%d.%d.%x", g.origin, g.prev, g.epoch, g.index, l.nonce))
-	return m
 }
 
 // errAstray says that the stream does not read as it was written.
@@ -394,7 +339,3 @@ func (l *lead) compare(has tail) error {
 	}
 	return nil
 }
-
-func subjectOf(partition int) string { return fmt.Sprintf("ev.%d", partition) }
-
-func streamOf(partition int) string { return fmt.Sprintf("EV_%d", partition) }

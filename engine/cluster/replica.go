@@ -38,7 +38,6 @@ type replica struct {
 	landed chan landing // groups that this node's lead had stored: they need not be read back
 
 	log    *store.Log
-	slot   []uint64                    // an event as the log takes it
 	ids    atomic.Pointer[queue.Dedup] // of the transactions of the last hour
 	has    bound                       // what the log ends with, written or gathered
 	end    tail                        // as far as the stream was applied
@@ -114,7 +113,7 @@ func newReplica(number int, dir string, stream jetstream.Stream, feed *feed, log
 	return &replica{
 		number: number, dir: filepath.Join(dir, "replicas", strconv.Itoa(number)), stream: stream, feed: feed,
 		logger: logger.With("partition", number), state: Checking, mode: store.Interval,
-		slot: make([]uint64, event.SizeOf(0, store.MaxRecord)/8+1), landed: make(chan landing, landedMax),
+		landed: make(chan landing, landedMax),
 	}
 }
 
@@ -226,13 +225,13 @@ func (r *replica) apply(g *group) error {
 	if g.index > r.has.index+1 {
 		return fmt.Errorf("%w: it ends with record %d, the stream goes on with %d", errDamaged, r.has.index, g.index)
 	}
-	err := g.each(func(e *store.Entry, _ []byte) error {
+	err := g.each(func(e *store.Entry, encoded []byte) error {
 		chain = link(chain, e.Content)
 		if index == r.has.index && chain != r.has.chain {
 			return fmt.Errorf("%w: chain behind record %d is %08x here and %08x in the stream", errDamaged, index, r.has.chain, chain)
 		}
 		if index > r.has.index {
-			if err := r.append(e, index); err != nil {
+			if err := r.append(encoded[:e.Length], index); err != nil {
 				return err
 			}
 			r.hold(e, bound{index, chain})
@@ -247,12 +246,9 @@ func (r *replica) apply(g *group) error {
 }
 
 // append puts a record into the log under its index.
-func (r *replica) append(e *store.Entry, index uint64) error {
-	h := (*event.Header)(unsafe.Pointer(unsafe.SliceData(r.slot)))
-	h.Record = e.Record
-	h.Fill(e.Topic, e.Payload)
+func (r *replica) append(record []byte, index uint64) error {
 	for {
-		seq, ok := r.log.Append(h)
+		seq, ok := r.log.AppendRecord(record)
 		if ok && seq != index {
 			return fmt.Errorf("%w: record %d got sequence %d", errDamaged, index, seq)
 		} else if ok {

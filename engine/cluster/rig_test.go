@@ -132,7 +132,8 @@ func content(t *testing.T, n *Node) (all [][]store.Entry) {
 				break
 			}
 			for len(b) > 0 {
-				e, size, err := store.ParseEntry(b)
+				var e store.Entry
+				size, err := e.Decode(b)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -59,7 +59,6 @@ type attempt struct {
 
 const (
 	sendersMax   = 16                     // batches of a partition under way
-	eagerMax     = 2                      // and how many of them before one waits until it is full
 	resendAfter  = 4 * time.Second        // without an answer
 	resendPause  = 50 * time.Millisecond  // after a refusal
 	pollShortest = 50 * time.Microsecond  // between looks at a log that is written
@@ -118,9 +117,13 @@ func (s *source) follow(ctx context.Context) (err error) {
 }
 
 // deal deals out what is synced, until a partition has as much under way as it
-// may.
+// may. With some under way everywhere it waits until there is enough for a batch:
+// each look at the log costs calls, and nothing would be sent.
 func (s *source) deal() (moved bool, err error) {
 	durable := s.cfg.Durable()
+	if durable-s.read < groupEvents && !s.idle() {
+		return false, nil
+	}
 	for s.read < durable && !s.stuck() {
 		if !s.held && !s.reader.Next() {
 			if err := s.reader.Err(); err != nil {
@@ -138,11 +141,16 @@ func (s *source) deal() (moved bool, err error) {
 		s.put(e)
 	}
 	for p := range s.parts {
-		if len(s.parts[p].flights) < eagerMax { // with more under way, a batch may as well grow
+		if len(s.parts[p].flights) == 0 { // with one under way, the next may as well grow: a message costs as much as 100 events
 			s.flush(p)
 		}
 	}
 	return moved, nil
+}
+
+// idle reports whether a partition has nothing under way.
+func (s *source) idle() bool {
+	return slices.ContainsFunc(s.parts, func(q sender) bool { return len(q.flights) == 0 })
 }
 
 // stuck reports whether a partition cannot take another batch.

@@ -144,7 +144,7 @@ func TestDamagedReplicaIsNotServed(t *testing.T) {
 					return err == nil && from == had.index+1
 				}
 				for ; len(b) > 0; from++ {
-					_, size, err := store.ParseEntry(b)
+					size, err := new(store.Entry).Decode(b)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -214,7 +214,7 @@ func TestLateOwnerIsFencedOff(t *testing.T) {
 		return at.epoch == epoch
 	})
 	g := late.next(group{origin: 99, last: 5})
-	_, err := late.js.PublishMsg(ctx, late.message(&g))
+	_, err := late.js.PublishMsg(ctx, late.message(&g, g.encode()))
 	if err == nil {
 		t.Fatal("the late owner's group was stored")
 	}
@@ -273,7 +273,7 @@ func TestVoidMessagesCountForNobody(t *testing.T) {
 	ctx, r, l := context.Background(), n.parts[0].replica, n.parts[0].lead
 	before := r.standing()
 	stale := group{epoch: before.epoch, index: before.index + 65, before: 7, after: 7, origin: n.id, prev: 1 << 30, last: 1 << 31}
-	if _, err := n.js.PublishMsg(ctx, l.message(&stale)); err != nil {
+	if _, err := n.js.PublishMsg(ctx, l.message(&stale, stale.encode())); err != nil {
 		t.Fatal(err)
 	}
 	l.ring(before.stream + 1)

@@ -20,23 +20,23 @@ func (e *Entry) AppendBinary(dst []byte) ([]byte, error) {
 	return append(dst, padding[:padded(len(dst)-at)-(len(dst)-at)]...), nil
 }
 
-// ParseEntry reads the record at the start of b, which AppendBinary wrote, and
+// Decode reads the record at the start of b, which AppendBinary wrote, and
 // says how many bytes it takes, padding included. It checks the content's
 // checksum. Topic and Payload are views of b.
-func ParseEntry(b []byte) (e Entry, size int, err error) {
+func (e *Entry) Decode(b []byte) (size int, err error) {
 	if len(b) < event.RecordSize {
-		return e, 0, errEntry
+		return 0, errEntry
 	}
 	e.Record = record(b)
 	size = padded(int(e.Length))
 	if e.Length < event.RecordSize+uint32(e.TopicLength) || e.Length > MaxRecord || size > len(b) {
-		return e, 0, errEntry
+		return 0, errEntry
 	}
 	b = b[:e.Length]
 	if event.Checksum(0, b[contentAt:]) != e.Content {
-		return e, 0, errContent
+		return 0, errContent
 	}
 	b = b[event.RecordSize:]
 	e.Topic, e.Payload = b[:e.TopicLength], b[e.TopicLength:]
-	return e, size, nil
+	return size, nil
 }

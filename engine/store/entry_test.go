@@ -19,7 +19,8 @@ func TestEntryBytesAreTheLogs(t *testing.T) {
 	}
 	rest := all
 	for n := range 20 {
-		e, size, err := ParseEntry(rest)
+		var e Entry
+		size, err := e.Decode(rest)
 		if err != nil || e.Sequence != uint64(n) || len(e.Payload) != n || string(e.Topic) != "a/b" || size%align != 0 {
 			t.Fatalf("entry %d: %+v, %d bytes, %v", n, e, size, err)
 		}
@@ -32,7 +33,7 @@ func TestEntryBytesAreTheLogs(t *testing.T) {
 	for i := range first {
 		for _, bad := range [][]byte{first[:i], flipped(first, i)} {
 			covered := i < 8 || i >= contentAt && i < 43
-			if _, _, err := ParseEntry(bad); err == nil && (len(bad) < len(first) || covered) {
+			if _, err := new(Entry).Decode(bad); err == nil && (len(bad) < len(first) || covered) {
 				t.Errorf("byte %d cut off or changed: accepted", i)
 			}
 		}
@@ -45,15 +46,16 @@ func flipped(b []byte, i int) []byte {
 	return b
 }
 
-// FuzzParseEntry: whatever the bytes, there is an entry within them or an error.
-func FuzzParseEntry(f *testing.F) {
+// FuzzDecodeEntry: whatever the bytes, there is an entry within them or an error.
+func FuzzDecodeEntry(f *testing.F) {
 	e := Entry{Record: event.Record{Length: event.RecordSize + 1, TopicLength: 1}, Topic: []byte("t")}
 	good, _ := e.AppendBinary(nil)
 	for n := range len(good) + 1 {
 		f.Add(good[:n])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		e, size, err := ParseEntry(b)
+		var e Entry
+		size, err := e.Decode(b)
 		if err != nil {
 			return
 		}

@@ -21,8 +21,8 @@ type batch struct {
 // newBatch has room for n bytes of records and the trailer.
 func newBatch(n int) batch { return batch{buf: make([]byte, n+trailerSize)} }
 
-// take copies a record in.
-func (b *batch) take(h *event.Header, seq uint64, size int) {
+// take copies a record in, which takes size bytes with its padding.
+func (b *batch) take(record []byte, seq uint64, size int) {
 	if b.records == 0 {
 		b.first = seq
 	}
@@ -30,8 +30,8 @@ func (b *batch) take(h *event.Header, seq uint64, size int) {
 	b.last = seq
 	to := b.buf[b.used : b.used+size]
 	le.PutUint64(to[size-align:], 0) // the padding; what is no padding is overwritten
-	copy(to, h.Encoded())
-	le.PutUint64(to[sequenceAt:], seq) // not into h first: the copy would wait for that store
+	copy(to, record)
+	le.PutUint64(to[sequenceAt:], seq) // not into the event first: the copy would wait for that store
 	b.used += size
 }
 
@@ -52,21 +52,43 @@ func (b *batch) clear() { b.used, b.records = 0, 0 }
 // is at its cap while the committer still has the one before, and after a
 // failure (see Err). It allocates nothing and never waits. The gatherer calls it.
 func (l *Log) Append(h *event.Header) (seq uint64, ok bool) {
-	b := &l.batches[l.gathering]
-	if b.records == 0 {
-		b = l.begun()
-	}
-	size := padded(int(h.Length))
-	if b.used+size > l.cfg.GroupBytes || b.records == l.cfg.GroupEvents || l.failure.Load() != nil {
+	b, size := &l.batches[l.gathering], padded(int(h.Length))
+	if !l.fits(b, size) {
 		if b = l.turn(size); b == nil {
 			return 0, false
 		}
 	}
-	seq = l.next
-	l.next++
-	b.take(h, seq, size)
-	h.Sequence = seq
-	return seq, true
+	h.Sequence = l.take(b, h.Encoded(), size)
+	return h.Sequence, true
+}
+
+// AppendRecord is Append of a record as a log holds it, of any sequence, without
+// its padding.
+func (l *Log) AppendRecord(record []byte) (seq uint64, ok bool) {
+	b, size := &l.batches[l.gathering], padded(len(record))
+	if !l.fits(b, size) {
+		if b = l.turn(size); b == nil {
+			return 0, false
+		}
+	}
+	return l.take(b, record, size), true
+}
+
+// fits reports whether a record of size bytes goes behind those that the batch has.
+func (l *Log) fits(b *batch, size int) bool {
+	return b.records > 0 && b.records < l.cfg.GroupEvents && b.used+size <= l.cfg.GroupBytes && l.failure.Load() == nil
+}
+
+// turn is the batch of a new group: the one that gathers if it is empty, or the
+// other one, if the committer is done with it. It is nil if there is none.
+func (l *Log) turn(size int) *batch {
+	if size > l.env.longest {
+		panic(fmt.Sprintf("store: record of %d bytes, the longest is %d", size, MaxRecord))
+	}
+	if l.failure.Load() != nil || l.batches[l.gathering].records > 0 && !l.Offer() {
+		return nil
+	}
+	return l.begun()
 }
 
 // begun is the batch for a new group. While the committer has none it is always
@@ -79,19 +101,12 @@ func (l *Log) begun() *batch {
 	return &l.batches[l.gathering]
 }
 
-// turn finds room for a record that does not fit the group: in the other
-// batch, if the committer is done with it, or in this one if it is empty.
-func (l *Log) turn(size int) *batch {
-	if size > l.env.longest {
-		panic(fmt.Sprintf("store: record of %d bytes, the longest is %d", size, MaxRecord))
-	}
-	if l.failure.Load() != nil {
-		return nil
-	}
-	if b := &l.batches[l.gathering]; b.records > 0 && !l.Offer() {
-		return nil
-	}
-	return &l.batches[l.gathering]
+// take copies a record in, under the next sequence.
+func (l *Log) take(b *batch, record []byte, size int) (seq uint64) {
+	seq = l.next
+	l.next++
+	b.take(record, seq, size)
+	return seq
 }
 
 // Offer hands the gathered group to the committer and begins the next, if the

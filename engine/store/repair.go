@@ -151,7 +151,7 @@ func gap(damage *Damage, salt uint32, now int64) []byte {
 		h.ID = uint64(damage.NextAt - damage.At - groupMin)
 	}
 	h.Seal()
-	b.take(&h, damage.First, event.RecordSize)
+	b.take(h.Encoded(), damage.First, event.RecordSize)
 	b.last = damage.Last
 	before := &damage.before
 	group, _ := b.close(trailer{written: max(now, before.written), durable: damage.Last, prev: before.prev}, salt)
