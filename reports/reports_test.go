@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -283,6 +284,26 @@ func TestTable(t *testing.T) {
 }
 
 // Colour may not move a column: stripped of it, the table is the plain one.
+// TestTableNamesWhatIsNoted: what is said of a row whose every figure was judged
+// stands under its own name, not under that of the row before it.
+func TestTableNamesWhatIsNoted(t *testing.T) {
+	host := record.Fitness{Verdict: record.Fit}
+	plain, judged := tcpRow(), spscRow(host)
+	judged.Steadiness = &record.Steadiness{Unsteady: true, Unit: "ns/op", Verdict: "drifts"}
+	var out strings.Builder
+	if err := Table(&out, record.Run{Fitness: host, Rows: []record.Row{plain, judged, spscRow(host)}}, WidthDefault, false); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out.String(), "\n")
+	at := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "UNSTEADY") })
+	if at < 1 || !strings.HasPrefix(strings.TrimSpace(lines[at-1]), "spsc ") {
+		t.Errorf("the note is not under the row that it is of:\n%s", out.String())
+	}
+	if n := strings.Count(out.String(), "\n  spsc "); n != 1 {
+		t.Errorf("a row without a note of its own is named: %d", n)
+	}
+}
+
 func TestTableColour(t *testing.T) {
 	var plain, colour bytes.Buffer
 	if err := Table(&plain, sampleRun(), 80, false); err != nil {

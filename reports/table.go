@@ -239,10 +239,11 @@ func (n *notes) place(reason string) int {
 	return len(*n)
 }
 
-// figures lists what no target is stated for, a row's figures on one line.
+// figures lists what no target is stated for, a row's figures on one line, and
+// below it what was noted of the row, judged or not.
 func (p *printer) figures(rows []record.Row) {
 	p.line("")
-	p.line("figures without a target (median of the trials)")
+	p.line("figures without a target (median of the trials), and what was noted of all")
 	limit, widest := p.width/3, 0
 	for _, row := range rows {
 		if n := utf8.RuneCountInString(row.Name()); n <= limit {
@@ -250,25 +251,34 @@ func (p *printer) figures(rows []record.Row) {
 		}
 	}
 	for _, row := range rows {
-		text, name := plain(row), printable(row.Name())
-		switch {
-		case text == "":
-		case utf8.RuneCountInString(name) > limit: // on a line of its own
+		text, name, noted := plain(row), printable(row.Name()), noted(row)
+		if text == "" && len(noted) == 0 {
+			continue
+		} else if text == "" {
+			text = "judged above"
+		}
+		if utf8.RuneCountInString(name) > limit { // on a line of its own
 			p.wrap("  ", name)
 			p.wrap("      ", text)
-		default:
+		} else {
 			p.wrap(fmt.Sprintf("  %-*s  ", widest, name), text)
 		}
-		whole, legs, _ := wholeAndParts(row) // the stages are on the page
-		for _, d := range append(whole, legs...) {
-			if b := bars(d); b != "" {
-				p.line("      %s", b)
-			}
-		}
-		for _, text := range disturbances(row) {
+		for _, text := range noted {
 			p.wrap("      ", text)
 		}
 	}
+}
+
+// noted are the lines below a row's figures: its distributions, but for the stages,
+// which are on the page, and what disturbed it.
+func noted(row record.Row) (lines []string) {
+	whole, legs, _ := wholeAndParts(row)
+	for _, d := range append(whole, legs...) {
+		if b := bars(d); b != "" {
+			lines = append(lines, strings.ReplaceAll(b, " ", solid)) // never broken
+		}
+	}
+	return append(lines, disturbances(row)...)
 }
 
 // plain is the figures of row that were not judged, and what must be said of it.

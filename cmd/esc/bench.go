@@ -63,6 +63,12 @@ host is unfit for a verdict that was wanted, 130 interrupted (what was measured
 is kept, marked partial).`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := given(c, f.count); err != nil {
+				return err
+			}
+			if c.Flags().Changed("time") && f.time == 0 {
+				return usageTime(f.time)
+			}
 			if wanted, err := f.hosts.wanted(c); err != nil {
 				return err
 			} else if wanted {
@@ -106,6 +112,16 @@ const (
 // itself is not measured either: who asks for a row wants it soon.
 const everything = "."
 
+// given judges a --count that was given: where it was not, 0 stands for a default.
+func given(c *cobra.Command, count int) error {
+	if c.Flags().Changed("count") && (count < 1 || count > 1000) {
+		return usage("--count %d: use 1 to 1000 trials; 6 or more give an interval", count)
+	}
+	return nil
+}
+
+func usageTime(d time.Duration) error { return usage("--time %v: use 1ms to 1m", d) }
+
 // defaults fills what was not given and judges what was.
 func (f *benchFlags) defaults() error {
 	if f.count == 0 {
@@ -126,11 +142,8 @@ func (f *benchFlags) defaults() error {
 	if f.seed == 0 {
 		f.seed = uint64(time.Now().UnixNano())
 	}
-	if f.count < 1 || f.count > 1000 {
-		return usage("--count %d: use 1 to 1000 trials; 6 or more give an interval", f.count)
-	}
 	if f.time < time.Millisecond || f.time > time.Minute {
-		return usage("--time %v: use 1ms to 1m", f.time)
+		return usageTime(f.time)
 	}
 	if !(f.slowdown >= 0 && f.slowdown <= 10) {
 		return usage("--%s %v: use a share, 0.1 for 10 %%", slowdownFlag, f.slowdown)
@@ -142,10 +155,12 @@ func bench(c *cobra.Command, f benchFlags) error {
 	if err := f.defaults(); err != nil {
 		return err
 	}
-	if f.against != "" && f.profile {
+	switch {
+	case f.against != "" && f.profile:
 		return usage("--profile with --against: profile each build by itself")
-	}
-	if f.against != "" {
+	case f.against != "" && f.strict:
+		return usage("--strict with --against: esc gate --against judges, and takes --strict")
+	case f.against != "" && !f.list:
 		return benchAgainst(c, f)
 	}
 	name, err := regexp.Compile(f.run)
@@ -215,6 +230,7 @@ func measure(ctx context.Context, f benchFlags, b *workloads.Bench, machine *top
 	}
 	defer func() { err = errors.Join(err, clean()) }()
 	look(&run, f, b, machine)
+	before := probes.ReadBusy(os.DirFS("/"), run.Host.Allowed)
 	stopped := func() bool { return ctx.Err() != nil }
 	if f.run == everything {
 		fmt.Fprintln(progress, "measuring the machine: core to core, caches, lost time")
@@ -227,6 +243,7 @@ func measure(ctx context.Context, f benchFlags, b *workloads.Bench, machine *top
 		return run, exit(exitUnmeasured, err)
 	}
 	run.Profiles, run.Partial = b.Profiles, ctx.Err() != nil
+	addCheck(&run, b, probes.CheckOthers(before, probes.ReadBusy(os.DirFS("/"), run.Host.Allowed)))
 	finish(&run, &ruler, b)
 	return run, nil
 }
@@ -266,12 +283,6 @@ func begin(f benchFlags, b *workloads.Bench, machine *topology.Topology, progres
 	return run, ruler, clean, nil
 }
 
-// look asks the doctor how fit the host is.
-func look(run *record.Run, f benchFlags, b *workloads.Bench, machine *topology.Topology) {
-	run.Fitness = recordFitness(probes.Doctor(b.Clock, os.DirFS("/"), machine, run.Host.Allowed, f.out, doctorWindow))
-	b.Fitness = run.Fitness
-}
-
 // addHardware measures the machine, before any workload runs on it.
 func addHardware(run *record.Run, b *workloads.Bench, machine *topology.Topology, quick bool, stopped func() bool) error {
 	effort := workloads.Thorough
@@ -286,9 +297,6 @@ func addHardware(run *record.Run, b *workloads.Bench, machine *topology.Topology
 // profileLength is how long each cell is profiled: a hundred samples a thread.
 const profileLength = time.Second
 
-// doctorWindow is how long each CPU is watched for what others take of it.
-const doctorWindow = 300 * time.Millisecond
-
 // finish checks the ruler again; if it no longer holds, every row is judged anew.
 func finish(run *record.Run, ruler *probes.Ruler, b *workloads.Bench) {
 	if !recheck(run, ruler, b.Clock) {
@@ -297,35 +305,6 @@ func finish(run *record.Run, ruler *probes.Ruler, b *workloads.Bench) {
 	}
 	run.Plan, run.Counters = b.Placed(), b.Counters()
 	run.Ended = time.Now().UTC()
-}
-
-// recheck checks the ruler again, and records it: if it no longer holds, nothing
-// measured with it does, and the host is unfit.
-func recheck(run *record.Run, ruler *probes.Ruler, clock cpu.Clock) (holds bool) {
-	err := ruler.Recheck()
-	if err != nil {
-		checks := recordFitness(probes.NewFitness([]probes.Check{probes.RulerCheck(*ruler, err)})).Checks
-		if len(run.Fitness.Checks) > 0 { // the first of which is that of the ruler, before
-			checks = append(checks, run.Fitness.Checks[1:]...)
-		}
-		run.Fitness.Checks = checks
-		run.Fitness.Verdict = record.Unfit
-	}
-	run.Clock = record.Clock{
-		Hz: ruler.Hz, Agreement: clock.Agreement, ReadNs: ruler.ReadNs, FencedNs: ruler.FencedNs, ResolutionNs: ruler.ResolutionNs,
-		GHzBefore: ruler.GHzBefore, GHzAfter: ruler.GHzAfter, DriftPpm: ruler.DriftAfter * 1e6,
-	}
-	return err == nil
-}
-
-func recordFitness(f probes.Fitness) record.Fitness {
-	out := record.Fitness{Verdict: string(f.Verdict)}
-	for _, c := range f.Checks {
-		out.Checks = append(out.Checks, record.Check{
-			Name: c.Name, Value: c.Value, Source: c.Source, Verdict: string(c.Verdict), Why: c.Why, Mend: c.Mend, Undo: c.Undo,
-		})
-	}
-	return out
 }
 
 func show(c *cobra.Command, f benchFlags, run record.Run) error {

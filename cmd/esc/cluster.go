@@ -227,7 +227,7 @@ func newClusterStatus() *cobra.Command {
 			} else {
 				err = v.print(c.OutOrStdout())
 			}
-			return errors.Join(err, v.fault())
+			return errors.Join(err, exit(exitMissed, v.fault()))
 		})
 	c.Long = c.Short + `.
 

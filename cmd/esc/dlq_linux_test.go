@@ -128,14 +128,11 @@ func replayed(t *testing.T, addr string, f letterFlags, all bool) (said string, 
 	t.Helper()
 	var messages strings.Builder
 	r := replay{addr: addr, access: drive.Access{Token: replayToken}, letters: &f, all: all, messages: &messages}
-	if err := r.run(t.Context()); err != nil {
-		var coded *exitError
-		if code = exitMissed; errors.As(err, &coded) {
-			code = coded.code
-		}
+	err := r.run(t.Context())
+	if err != nil {
 		messages.WriteString(err.Error())
 	}
-	return messages.String(), code
+	return messages.String(), exitCode(err)
 }
 
 // storedPayloads are the payloads in the log of events, in order.

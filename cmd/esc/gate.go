@@ -97,6 +97,12 @@ func gate(c *cobra.Command, f gateFlags) error {
 	case !ok:
 		return usage("--format %q: use text, markdown or json", f.format)
 	}
+	if err := given(c, f.count); err != nil {
+		return err
+	}
+	if _, err := regexp.Compile(f.run); err != nil {
+		return usage("--run %q: %v", f.run, err)
+	}
 	rules, err := readRules(f.rules)
 	if err != nil {
 		return exit(exitUsage, err)

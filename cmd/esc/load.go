@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +62,11 @@ was sent until then is printed).`,
 			if f.agent.address != "" {
 				return serveAgent(c, f)
 			}
+			for _, name := range agentAlone {
+				if c.Flags().Changed(name) {
+					return usage("--%s without --agent: it says what an agent may be ordered", name)
+				}
+			}
 			return load(c, f)
 		},
 	}
@@ -102,6 +110,15 @@ func (f *loadFlags) parse() (drive.Spec, error) {
 	}
 	if s.Schedule.Burst > 1 && s.Schedule.Shape == drive.Constant {
 		s.Schedule.Shape = drive.Burst
+	}
+	if s.Schedule.Burst < 1 || s.Schedule.Shape == drive.Burst && s.Schedule.Burst < 2 {
+		return s, usage("burst of %d: say how many events share a time (--burst 2 or more)", s.Schedule.Burst)
+	}
+	if _, _, err := net.SplitHostPort(s.Address); err != nil {
+		return s, usage("--addr %q: write HOST:PORT", s.Address)
+	}
+	if s.CPU != drive.Unpinned && !slices.Contains(usableCPUs(), s.CPU) {
+		return s, usage("--cpu %d: this process may not use it", s.CPU)
 	}
 	if err := f.parseReplay(&s); err != nil {
 		return s, exit(exitUsage, err)
@@ -159,6 +176,9 @@ func load(c *cobra.Command, f loadFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := f.writable(); err != nil {
+		return err
+	}
 	began := time.Now().UTC()
 	report, err := drive.Load(c.Context(), spec)
 	if f.times != "" && len(report.Stamps) > 0 {
@@ -188,7 +208,22 @@ func load(c *cobra.Command, f loadFlags) error {
 		warnLoad(c.ErrOrStderr(), report)
 	}
 	if a := report.Answers; a != nil && a.Missing > 0 {
-		return fmt.Errorf("%d of %d events were not answered", a.Missing, report.Sent)
+		return exit(exitMissed, fmt.Errorf("%d of %d events were not answered", a.Missing, report.Sent))
+	}
+	return nil
+}
+
+// writable says before anything is sent what could not be kept afterwards.
+func (f *loadFlags) writable() error {
+	if f.times != "" {
+		if _, err := os.Stat(filepath.Dir(f.times)); err != nil {
+			return usage("--times: %v", err)
+		}
+	}
+	if f.out != "" {
+		if err := os.MkdirAll(f.out, 0o777); err != nil {
+			return usage("--out: %v", err)
+		}
 	}
 	return nil
 }

@@ -46,9 +46,12 @@ func (f *agentFlags) add(c *cobra.Command) {
 	c.Flags().IntVar(&l.Size, "most-size", l.Size, "bytes of payload that its events may have")
 }
 
-// agentOnly are the flags that mean something to an agent.
-var agentOnly = []string{"agent", "certs", "as", "allow", "most-rate", "most-duration", "most-connections", "most-size",
-	"tls", "ca", "cert", "key", "token-file", "cpu", "quiet"}
+// agentOnly are the flags that mean something to an agent, and agentAlone those that
+// mean nothing without.
+var (
+	agentAlone = []string{"agent", "certs", "as", "allow", "most-rate", "most-duration", "most-connections", "most-size"}
+	agentOnly  = slices.Concat(agentAlone, []string{"tls", "ca", "cert", "key", "token-file", "cpu", "quiet"})
+)
 
 // onlyWith refuses flags that were given beside the one named, and mean nothing there.
 func onlyWith(c *cobra.Command, flag string, allowed []string) (err error) {

@@ -75,7 +75,8 @@ which esc load's servers read; or as the records of the original's events.bin,
 whose ids have 32 bits only: the ones that lose by it are counted.
 
 Exit codes: 0 all there is was written, 1 it is corrupt from there on (esc log
-verify), 2 usage or no log, 130 interrupted (only with --follow).`,
+verify), 2 usage or no log, 3 it could not be read or written, 130 interrupted
+(only with --follow).`,
 		Args: oneFolder,
 		RunE: func(c *cobra.Command, args []string) error { return dumpLog(c, f, args[0]) },
 	}
@@ -105,6 +106,9 @@ func dumpLog(c *cobra.Command, f dumpFlags, dir string) error {
 	}
 	if r.Lost > 0 {
 		fmt.Fprintf(c.ErrOrStderr(), "esc: warning: %d sequences are missing: repair had taken them out\n", r.Lost)
+	}
+	if corrupt := new(store.CorruptError); errors.As(err, &corrupt) {
+		return exit(exitMissed, err)
 	}
 	return err
 }
@@ -225,7 +229,7 @@ func verifyLog(w io.Writer, dir string, dead, asJSON bool) error {
 	}
 	switch corrupt, torn := r.Corrupt(), r.Torn(); {
 	case corrupt != nil:
-		return fmt.Errorf("%s is corrupt: %v: save a copy, then run esc log repair %s", dir, corrupt, dir)
+		return exit(exitMissed, fmt.Errorf("%s is corrupt: %v: save a copy, then run esc log repair %s", dir, corrupt, dir))
 	case torn != nil && !r.Live:
 		return exit(exitTorn, fmt.Errorf("%s is torn: %v: esc serve cuts it off when it starts", dir, torn))
 	}
@@ -284,7 +288,7 @@ Exit codes: 0 the log is whole now, 1 it could not be mended, 2 usage or no log.
 			if err == nil && len(done) == 0 {
 				fmt.Fprintln(c.OutOrStdout(), "nothing to mend")
 			}
-			return err
+			return exit(exitMissed, err)
 		},
 	}
 	c.Flags().BoolVar(&dead, "dead", false, "the dead letters of a data folder instead of its events")

@@ -2,8 +2,8 @@
 // it, and the harness that measures it and says what its figures are worth.
 //
 // Data goes to stdout, progress and messages to stderr. Exit codes: 0 ok, 1
-// regression, target missed or events left behind, 2 usage, 3 not comparable or
-// not measured, 4 host unfit, 130 interrupted.
+// regression, target missed, damage found or events left behind, 2 usage, 3 not
+// comparable, not measured or not done, 4 host unfit, 130 interrupted.
 package main
 
 import (
@@ -27,8 +27,9 @@ const (
 	exitInterrupted = 130
 )
 
-// exitError is an error that has an exit code of its own. Without one, an error
-// is a failure: exitMissed.
+// exitError is an error that has an exit code of its own. Without one, what was
+// asked for could not be done: exitUnmeasured. A full disk is no regression, so
+// exitMissed is given only by who has found something.
 type exitError struct {
 	code int
 	err  error
@@ -68,11 +69,19 @@ func run(args []string) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "esc:", err)
+	return exitCode(err)
+}
+
+// exitCode is the code that err was given: exitUnmeasured if none.
+func exitCode(err error) int {
 	var coded *exitError
-	if errors.As(err, &coded) {
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &coded):
 		return coded.code
 	}
-	return exitMissed
+	return exitUnmeasured
 }
 
 func newRoot() *cobra.Command {
@@ -88,6 +97,8 @@ func newRoot() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		// cobra checks them itself, but its errors have no code.
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return exit(exitUsage, c.ValidateFlagGroups()) },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitUsage, err) })
 	root.AddCommand(
@@ -102,7 +113,7 @@ func newRoot() *cobra.Command {
 // noArguments refuses positional arguments, by name.
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usage("unexpected argument %q: esc %s takes only flags (--help)", args[0], c.Name())
+		return usage("unexpected argument %q: %s takes only flags (--help)", args[0], c.CommandPath())
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"eventstreamcore/engine"
 	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/engine/event"
@@ -361,31 +360,4 @@ func joined(items []string) string { return strings.Join(items, ",") }
 
 func cpuList(cpus []int) string {
 	return strings.ReplaceAll(strings.Trim(fmt.Sprint(cpus), "[]"), " ", ",")
-}
-
-// threads makes the plan of its name, CPUs and idling.
-func (s *settings) threads() (engine.Plan, error) {
-	if s.helpers < 0 || s.helpers >= bus.SublanesMax {
-		return engine.Plan{}, fmt.Errorf("threads.helpers: %d must be 0 to %d", s.helpers, bus.SublanesMax-1)
-	}
-	threads := plans[s.plan]
-	cpus := slices.Repeat([]int{duty.Unpinned}, threads+s.helpers)
-	if len(s.cpus) > 0 && len(s.cpus) != len(cpus) {
-		plan := s.plan
-		if s.helpers > 0 {
-			plan += fmt.Sprintf(" with %d helper(s)", s.helpers)
-		}
-		return engine.Plan{}, fmt.Errorf("threads.cpus %s: plan %s has %d thread(s): name as many CPUs (--cpus)", cpuList(s.cpus), plan, len(cpus))
-	}
-	copy(cpus, s.cpus)
-	plan := engine.Fused(cpus[0], s.idle)
-	if s.plan != "fused" {
-		plan = engine.Split(cpus[0], cpus[1], s.idle)
-	}
-	plan.Node = s.node
-	plan.Sublanes = s.sublanes
-	for i, cpu := range cpus[threads:] {
-		plan.Helpers = append(plan.Helpers, engine.Thread{Name: fmt.Sprint("helper-", i+1), CPU: cpu, Idle: duty.Park})
-	}
-	return plan, nil
 }

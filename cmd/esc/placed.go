@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 
 	"eventstreamcore/engine"
+	"eventstreamcore/engine/bus"
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/engine/duty"
 	"eventstreamcore/probes"
@@ -59,4 +61,46 @@ func settledIn(e *engine.Engine, keep map[int]bool, rest []int) (placement probe
 		}
 	}
 	return placement, err
+}
+
+// threads makes the plan of its name, CPUs and idling.
+func (s *settings) threads() (engine.Plan, error) {
+	if s.helpers < 0 || s.helpers >= bus.SublanesMax {
+		return engine.Plan{}, fmt.Errorf("threads.helpers: %d must be 0 to %d", s.helpers, bus.SublanesMax-1)
+	}
+	threads := plans[s.plan]
+	cpus := slices.Repeat([]int{duty.Unpinned}, threads+s.helpers)
+	if len(s.cpus) > 0 && len(s.cpus) != len(cpus) {
+		plan := s.plan
+		if s.helpers > 0 {
+			plan += fmt.Sprintf(" with %d helper(s)", s.helpers)
+		}
+		return engine.Plan{}, fmt.Errorf("threads.cpus %s: plan %s has %d thread(s): name as many CPUs (--cpus)", cpuList(s.cpus), plan, len(cpus))
+	}
+	copy(cpus, s.cpus)
+	plan := engine.Fused(cpus[0], s.idle)
+	if s.plan != "fused" {
+		plan = engine.Split(cpus[0], cpus[1], s.idle)
+	}
+	plan.Node = s.node
+	plan.Sublanes = s.sublanes
+	for i, on := range cpus[threads:] {
+		plan.Helpers = append(plan.Helpers, engine.Thread{Name: fmt.Sprint("helper-", i+1), CPU: on, Idle: duty.Park})
+	}
+	return plan, nil
+}
+
+// usable refuses CPUs that this process may not run on, before anything is opened.
+// Where a system does not say which those are, pinning says so itself.
+func usable(cpus []int) error {
+	allowed, err := cpu.Allowed()
+	if err != nil {
+		return nil
+	}
+	for _, c := range cpus {
+		if !slices.Contains(allowed, c) {
+			return fmt.Errorf("threads.cpus %s: CPU %d is not there, or not this process's: use some of %s", cpuList(cpus), c, cpuList(allowed))
+		}
+	}
+	return nil
 }

@@ -260,7 +260,13 @@ func TestExitCodes(t *testing.T) {
 		"value":           {[]string{"bench", "--count", "x"}, exitUsage},
 		"out of range":    {[]string{"bench", "--count", "100000"}, exitUsage},
 		"nobody there":    {[]string{"load", "--addr", "127.0.0.1:1", "--count", "1"}, exitUnmeasured},
-		"folder":          {[]string{"serve", "--data", "/proc/none", "--addr", "127.0.0.1:0"}, exitMissed},
+		"folder":          {[]string{"serve", "--data", "/proc/none", "--addr", "127.0.0.1:0"}, exitUnmeasured},
+		"CPU":             {[]string{"serve", "--data", t.TempDir(), "--addr", "127.0.0.1:0", "--cpus", "4095"}, exitUsage},
+		"flags apart":     {[]string{"load", "--size", "64", "--frame", "100"}, exitUsage},
+		"flags together":  {[]string{"load", "--cert", "x"}, exitUsage},
+		"results":         {[]string{"bench", "--run", "spsc", "--out", "/proc/none"}, exitUnmeasured},
+		"scratch":         {[]string{"bench", "--run", "spsc", "--out", t.TempDir(), "--scratch", "/proc/none"}, exitUnmeasured},
+		"page":            {[]string{"report", "../../results/reference", "-o", "/proc/none/page.html"}, exitUnmeasured},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := run(c.args); got != c.want {

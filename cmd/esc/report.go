@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -137,5 +136,5 @@ func replace(name string, write func(io.Writer) error) (err error) {
 		_ = os.Remove(aside.Name()) // the error that matters is err
 		return err
 	}
-	return os.Rename(aside.Name(), strings.TrimSpace(name))
+	return os.Rename(aside.Name(), name)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,14 +24,7 @@ func execute(c *cobra.Command, args ...string) (stdout string, code int, err err
 	c.SilenceUsage, c.SilenceErrors = true, true
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitUsage, err) })
 	err = c.Execute()
-	var coded *exitError
-	switch {
-	case errors.As(err, &coded):
-		code = coded.code
-	case err != nil:
-		code = exitMissed
-	}
-	return out.String(), code, err
+	return out.String(), exitCode(err), err
 }
 
 // smallRun is a run of one row around ns.

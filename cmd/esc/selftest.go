@@ -121,7 +121,7 @@ func selftest(c *cobra.Command, f selftestFlags) error {
 	case proof.Fitness.Verdict == record.Unfit:
 		return exit(exitUnfit, errors.New("the gate does not reach its targets on this host, which is unfit"))
 	}
-	return errors.New("the gate does not reach its targets on this host")
+	return exit(exitMissed, errors.New("the gate does not reach its targets on this host"))
 }
 
 func writeProof(w io.Writer, p record.Proof, format string) error {

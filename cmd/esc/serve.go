@@ -37,7 +37,10 @@ in capitals, as ESC_TCP_ADDR) and flags; each overrules the one before. esc serv
 
 SIGTERM and SIGINT stop it: it reads no more, stores what it took in, seals the
 log and exits 0. What could not be stored in the drain time is counted and
-printed, and the exit code is 1. SIGHUP makes it read the topics anew.`,
+printed. SIGHUP makes it read the topics anew.
+
+Exit codes: 0 all that was taken in is stored, 1 something is left or the log
+failed, 2 usage, 3 it could not start, 4 it does not run where it was told to.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, warnings, err := told(file, os.Environ(), c.Flags())
@@ -101,6 +104,9 @@ func serve(c *cobra.Command, s *settings, warnings []string) error {
 	if err != nil {
 		return err
 	}
+	if err := usable(s.cpus); err != nil {
+		return exit(exitUsage, err)
+	}
 	for _, name := range warnings {
 		cfg.Logger.Warn("environment variable names no option: esc serve --print-config lists them", "variable", name)
 	}
@@ -125,7 +131,17 @@ func serve(c *cobra.Command, s *settings, warnings []string) error {
 	began := time.Now()
 	err = runPlaced(c.Context(), e, cfg.Logger)
 	printServed(c.OutOrStdout(), e, time.Since(began))
-	return errors.Join(err, leave(), part(), e.Close())
+	return ended(err, leave(), part(), e.Close())
+}
+
+// ended is how a server that ran came to its end: badly is exitMissed, unless one of
+// the errors knows better.
+func ended(errs ...error) error {
+	err := errors.Join(errs...)
+	if coded := new(exitError); errors.As(err, &coded) {
+		return err
+	}
+	return exit(exitMissed, err)
 }
 
 // runPlaced runs the engine, and stops it again if it is not where it should be.

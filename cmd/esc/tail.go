@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -47,8 +49,16 @@ Exit codes: 0 the engine has stopped, or --count events were shown, 2 usage, 3 t
 admin port or the cluster was not there or refused, 130 interrupted.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if f.count < 0 {
+				return usage("--count %d: use 0 or more", f.count)
+			}
 			if f.cluster.on {
 				return tailCluster(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), f)
+			}
+			for _, name := range clusterAlone {
+				if c.Flags().Changed(name) {
+					return usage("--%s without --cluster: an engine's own events are followed from now on", name)
+				}
 			}
 			return tail(c.Context(), c.OutOrStdout(), c.ErrOrStderr(), f)
 		},
@@ -67,9 +77,15 @@ admin port or the cluster was not there or refused, 130 interrupted.`,
 	return c
 }
 
+// clusterAlone are the flags that mean nothing without --cluster.
+var clusterAlone = []string{"from", "partition", "node", "dir", "client", "certs"}
+
 func tail(ctx context.Context, out, messages io.Writer, f tailFlags) error {
 	if _, err := event.ParsePriority(f.priority); err != nil {
 		return exit(exitUsage, err)
+	}
+	if _, _, err := net.SplitHostPort(f.admin); err != nil {
+		return usage("--admin %q: write HOST:PORT", f.admin)
 	}
 	body, err := f.open(ctx)
 	if err != nil {
@@ -101,6 +117,9 @@ func (f tailFlags) open(ctx context.Context) (io.ReadCloser, error) {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	answer, err := http.DefaultClient.Do(request)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("nothing listens on %s: start it with esc serve --admin %s", f.admin, f.admin)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("admin port %s: %w", f.admin, err)
 	}
