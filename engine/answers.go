@@ -23,7 +23,7 @@ func (c *Config) promise() ingest.Promise {
 // answer makes the storer answer the clients.
 func (e *Engine) answer() {
 	if e.cfg.Replicated != nil {
-		e.cfg.Replicated.Bell = e.bells[Store]
+		e.cfg.Replicated.Bell = e.staff.bells[Store]
 	}
 	e.storer.Answer(&e.askers, ingest.Questions, e.cfg.Replicated)
 }

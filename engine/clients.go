@@ -26,13 +26,13 @@ func (c Clients) Open() uint64 { return c.Accepted - min(c.Closed, c.Accepted) }
 
 // Clients may be called from any goroutine.
 func (e *Engine) Clients() (c Clients) {
-	if e.tcp == nil {
+	if e.gate.tcp == nil {
 		return c
 	}
-	for _, w := range e.tcp.Workers {
+	for _, w := range e.gate.tcp.Workers {
 		c.add(&w.Counts)
 	}
-	c.add(&e.tcp.Counts) // last: what has closed had been accepted
+	c.add(&e.gate.tcp.Counts) // last: what has closed had been accepted
 	return c
 }
 

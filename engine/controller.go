@@ -43,7 +43,7 @@ func (e *Engine) newController() *controller {
 	return &controller{
 		plane: e.Plane, thresholds: e.cfg.Control, lanes: e.bus.Routed, stats: e.pressure,
 		unheard: func() uint64 { return e.Datagrams().Dropped }, processors: &e.processors,
-		crews: e.crews, helpers: len(e.cfg.Plan.Helpers),
+		crews: e.staff.crews, helpers: len(e.cfg.Plan.Helpers),
 		full: e.log.Full, damage: e.log.Damage, orders: &e.orders, clock: e.cfg.Clock, log: e.cfg.Logger, began: time.Now(), first: cpu.Now(),
 	}
 }
@@ -51,7 +51,7 @@ func (e *Engine) newController() *controller {
 // pressure is what of the figures a plane wants.
 func (e *Engine) pressure(s *Stats) {
 	e.fates(s)
-	e.arrivals(s)
+	e.gate.arrivals(s)
 }
 
 // Step evaluates when it is due. It reports no work: a thread need not stay

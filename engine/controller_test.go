@@ -13,7 +13,7 @@ import (
 // which is no better than a lane without room.
 func TestDatagramsThatTheKernelDroppedArePressure(t *testing.T) {
 	e := unassembled(simConfig())
-	e.log, e.deadLog, e.deadText = &simLog{}, &simLog{}, nowhere{}
+	e.log, e.dead.log, e.dead.text = &simLog{}, &simLog{}, nowhere{}
 	if err := e.assemble(func() (process.Log, duty.Worker) { return &simLog{}, &simLog{} }); err != nil {
 		t.Fatal(err)
 	}

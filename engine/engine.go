@@ -11,9 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -92,54 +90,33 @@ type Engine struct {
 
 	// What the stages stand on.
 	arena *memory.Arena
-	pools []*memory.Pool // of the ways in
 	slots *bus.Slots
 	bus   *bus.Bus
 
-	// The data's way: ingest, dispatch and bus, process, store.
-	intakes    []*ingest.Intake // of every way in
-	tcp        *ingest.TCP
-	udp        netip.AddrPort // where datagrams are really taken
-	files      []*ingest.File
+	// The data's way: in, dispatch and bus, process, store.
+	gate       gate
 	processors [event.Lanes][]*process.Processor // of their sub-lanes
 	seen       *process.Seen
 	transact   []*process.Transactions
 	passing    []*process.Passing
 	followers  process.Followers
+	windows    *process.Aggregator // nil without
 	storer     *process.Storer
 	log        keeper
 
-	// What the engine makes itself: results of windows.
-	windows *process.Aggregator // nil without
-	results *ingest.Publisher   // the storer's
-	made    *ingest.Intake      // theirs
-
-	// The way of what is given up on.
-	chutes   []*bus.Chute // one from each stage that does
-	letters  *bus.DeadLetters
-	writer   *process.LetterWriter
-	deadLog  letterKeeper
-	deadText io.WriteCloser
-
-	// The ways back: answers, and what to do about pressure.
+	// The way of what is given up on, the ways back, and who steps it all.
+	dead       letters
 	askers     bus.Askers
 	orders     bus.Orders
 	controller *controller
+	staff      staff
 
-	// Who steps it all.
-	workers     map[Stage][]duty.Worker
-	bells       map[Stage]*duty.Bell
-	crews       []*duty.Crew // of the sub-lanes that helpers may take over
-	helperBells []*duty.Bell
-	threads     []*duty.Thread
-	running     chan struct{} // closed when all threads run
-	failed      chan error    // the first failure of the log
+	running  chan struct{} // closed when all threads run
+	failed   chan error    // the first failure of the log
+	stopped  sync.Once
+	released sync.Once
 
-	publishers chan *ingest.Publisher // those not handed out yet
-	publishing sync.Mutex             // around own, which Publish shares among its callers
-	own        *ingest.Publisher
-	stopped    sync.Once
-	released   sync.Once
+	desk desk // the last: who publishes writes to it, and the stages read what is above
 }
 
 // New opens the log, recovering what a crash left, listens, and makes the
@@ -173,55 +150,11 @@ func New(cfg Config) (_ *Engine, err error) {
 
 func unassembled(cfg Config) *Engine {
 	return &Engine{
-		Plane:      control.NewPlane(cfg.Control),
-		cfg:        cfg,
-		running:    make(chan struct{}),
-		failed:     make(chan error, 1),
-		publishers: make(chan *ingest.Publisher, cfg.Publishers),
-	}
-}
-
-// ErrNoPublisher says that every publisher was handed out.
-var ErrNoPublisher = errors.New("no publisher left: raise Config.Publishers")
-
-// Publisher hands out a way in for one goroutine, which publishes without a
-// lock. With the default of one, it is the one that Publish would use.
-func (e *Engine) Publisher() (*ingest.Publisher, error) {
-	select {
-	case p := <-e.publishers:
-		return p, nil
-	default:
-		return nil, ErrNoPublisher
-	}
-}
-
-// publishPause is how long Publish waits between two attempts while the engine
-// has no room: about a wake-up's time.
-const publishPause = 50 * time.Microsecond
-
-// Publish hands one event to the engine, waiting for room until ctx is done. Any
-// goroutine may call it; callers take turns. When it returns nil, the event is
-// in the engine's hands, not yet on disk.
-func (e *Engine) Publish(ctx context.Context, topic string, payload []byte, priority event.Priority) error {
-	e.publishing.Lock()
-	defer e.publishing.Unlock()
-	if e.own == nil {
-		p, err := e.Publisher()
-		if err != nil {
-			return err
-		}
-		e.own = p
-	}
-	for {
-		err := e.own.Publish(topic, payload, priority)
-		if !errors.Is(err, ingest.ErrBusy) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("publishing to %s: %w", topic, ctx.Err())
-		case <-time.After(publishPause):
-		}
+		Plane:   control.NewPlane(cfg.Control),
+		cfg:     cfg,
+		running: make(chan struct{}),
+		failed:  make(chan error, 1),
+		desk:    desk{free: make(chan *ingest.Publisher, cfg.Publishers)},
 	}
 }
 
@@ -229,7 +162,11 @@ func (e *Engine) Publish(ctx context.Context, topic string, payload []byte, prio
 // drains what was taken in, seals the log and returns: nil, the failure, or an
 // UndrainedError.
 func (e *Engine) Run(ctx context.Context) error {
-	if err := e.start(); err != nil {
+	err := e.staff.start()
+	if err == nil {
+		err = e.staff.read(e.gate.files)
+	}
+	if err != nil {
 		return errors.Join(err, e.stop())
 	}
 	defer e.alert()()
@@ -239,7 +176,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case failure = <-e.failed:
 	}
-	e.stopInputs()
+	e.gate.stop()
 	return errors.Join(failure, e.drain(), e.stop())
 }
 
@@ -270,11 +207,11 @@ func (e *Engine) drain() error {
 	deadline := time.Now().Add(e.cfg.Drain)
 	e.controller.ended.Store(true)
 	for {
-		e.flushOwn()
+		e.desk.flush()
 		left := e.Stats().InFlight()
-		settled := left == 0 && e.drained() && e.resulted()
+		settled := left == 0 && e.gate.drained() && e.resulted()
 		switch {
-		case settled && (e.tcp == nil || e.tcp.Answered()):
+		case settled && e.gate.answered():
 			return nil
 		case time.Now().Before(deadline):
 			time.Sleep(time.Millisecond)
@@ -294,21 +231,19 @@ func (e *Engine) resulted() bool {
 		return true
 	}
 	e.windows.Finish()
-	e.bells[Store].Ring()
+	e.staff.bells[Store].Ring()
 	return false
 }
 
 // stop ends the threads, then the connections, then the log.
 func (e *Engine) stop() (err error) {
 	e.stopped.Do(func() {
-		for _, t := range e.threads {
-			t.Stop()
-		}
-		err = e.closeInputs()
+		e.staff.stop()
+		err = e.gate.close()
 		if e.log != nil {
 			err = errors.Join(err, e.log.Close())
 		}
-		err = errors.Join(err, e.closeLetters())
+		err = errors.Join(err, e.dead.close())
 	})
 	return err
 }

@@ -45,7 +45,7 @@ func still(t *testing.T, change func(*Config)) (e *Engine, step func(...Stage)) 
 		}
 		now += 5_000_000
 		for _, s := range which {
-			for _, w := range e.workers[s] {
+			for _, w := range e.staff.workers[s] {
 				w.Step(now)
 			}
 		}
@@ -59,7 +59,7 @@ func send(t *testing.T, e *Engine, events ...ingest.Event) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { e.publishers <- p }()
+	defer func() { e.desk.free <- p }()
 	if n, err := p.PublishBatch(events); n != len(events) {
 		t.Fatalf("%d of %d published: %v", n, len(events), err)
 	}
@@ -176,7 +176,7 @@ func TestFixedTCPBackpressureIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(20 * time.Second); e.Stats().NoSlot+e.Stats().LaneFull == 0; time.Sleep(time.Millisecond) {
-		for _, w := range e.workers[Ingest] {
+		for _, w := range e.staff.workers[Ingest] {
 			w.Step(cpu.Now())
 		}
 		if time.Now().After(deadline) {

@@ -49,7 +49,7 @@ func fused(b *testing.B, each ingest.Event, change func(*Config)) {
 	var workers []duty.Worker
 	for _, t := range e.cfg.Plan.Threads {
 		for _, s := range t.Stages {
-			workers = append(workers, e.workers[s]...)
+			workers = append(workers, e.staff.workers[s]...)
 		}
 	}
 	batch := make([]ingest.Event, 64)

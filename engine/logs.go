@@ -36,7 +36,7 @@ type LogState struct {
 // Logs are the states of the log of events and of that of the dead letters, of
 // which the folders are looked at. Any goroutine may call it.
 func (e *Engine) Logs() (events, dead LogState) {
-	return stateOf(e.log, e.cfg.Log.Dir), stateOf(e.deadLog, e.cfg.Dead.Dir)
+	return stateOf(e.log, e.cfg.Log.Dir), stateOf(e.dead.log, e.cfg.Dead.Dir)
 }
 
 func stateOf(k keeper, dir string) LogState {

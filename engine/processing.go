@@ -96,11 +96,11 @@ func houseClasses() memory.Classes {
 // assembleWindows makes the storer aggregate the BATCH lane, if it is to. Results
 // come in as all events do, by a way in of their own.
 func (e *Engine) assembleWindows() {
-	if e.results == nil {
+	if e.gate.results == nil {
 		return
 	}
 	e.windows = process.NewAggregator(e.cfg.Windows, e.slots, e.cfg.Clock, func(topic string, payload []byte) bool {
-		return e.results.Publish(topic, payload, event.Batch) == nil
+		return e.gate.results.Publish(topic, payload, event.Batch) == nil
 	})
 	e.windows.Askers, e.storer.Windows = &e.askers, e.windows
 }

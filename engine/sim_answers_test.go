@@ -54,7 +54,7 @@ func (s *sim) ask(e *ingest.Event) {
 	level := wire.Level(s.random.IntN(int(wire.Levels)))
 	f := wire.Frame{Version: wire.V2, Flags: wire.WithLevel(level), ID: e.ID, Priority: e.Priority, Topic: []byte(e.Topic), Payload: e.Payload}
 	a.last++
-	in := s.intakes[0]
+	in := s.gate.intakes[0]
 	if in.Admit(&f, ingest.Arrival{Received: cpu.Now(), Answer: a.last, Origin: event.FromPlugin}) {
 		a.open[a.last] = asked{e.ID, level, e.Priority}
 	}

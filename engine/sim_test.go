@@ -111,21 +111,21 @@ func newSim(seed uint64, plant func(*sim)) (*sim, error) {
 	cfg.Handlers = []process.Handler{{Pattern: "#", Handle: s.handle}}
 	s.Engine = unassembled(cfg)
 	s.disk, s.dead = &simLog{took: s.stored}, &simLog{took: s.buried}
-	s.log, s.deadLog, s.deadText = s.disk, s.dead, nowhere{io.Discard}
+	s.log, s.Engine.dead.log, s.Engine.dead.text = s.disk, s.dead, nowhere{io.Discard}
 	if err := s.assemble(func() (process.Log, duty.Worker) { return s.disk, s.disk }); err != nil {
 		return nil, err
 	}
 	s.controller.first = s.now
 	s.beginAsking()
 	for range cfg.Publishers {
-		s.publishers = append([]*ingest.Publisher{<-s.Engine.publishers}, s.publishers...)
+		s.publishers = append([]*ingest.Publisher{<-s.desk.free}, s.publishers...)
 	}
 	s.sent = make([]uint64, len(s.publishers))
 	for _, stage := range stages {
-		s.workers = append(s.workers, s.Engine.workers[stage]...)
+		s.workers = append(s.workers, s.staff.workers[stage]...)
 	}
 	for i := range cfg.Plan.Helpers {
-		s.workers = append(s.workers, s.helper(i)...)
+		s.workers = append(s.workers, s.staff.helper(i)...)
 	}
 	s.weights = make([]int, len(s.workers))
 	s.slotsFree = s.free()
@@ -315,7 +315,7 @@ func (s *sim) conserved() {
 
 // free is how many slots are home.
 func (s *sim) free() (n int) {
-	for _, p := range s.pools {
+	for _, p := range s.gate.pools {
 		for p.Reclaim() > 0 {
 		}
 		for class := range event.MaxClasses {

@@ -12,7 +12,7 @@ type Slab struct {
 // Slabs reads back which NUMA node each page of events is on. An error means
 // that this kernel does not say, or that this process may not ask.
 func (e *Engine) Slabs() (slabs []Slab, err error) {
-	for i, p := range e.pools {
+	for i, p := range e.gate.pools {
 		pages, err := p.Nodes()
 		if err != nil {
 			return slabs, fmt.Errorf("pool %d: %w", i, err)

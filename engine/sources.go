@@ -19,10 +19,10 @@ type Datagrams struct {
 
 // Datagrams may be called from any goroutine.
 func (e *Engine) Datagrams() (d Datagrams) {
-	if e.tcp == nil {
+	if e.gate.tcp == nil {
 		return d
 	}
-	for _, w := range e.tcp.Workers {
+	for _, w := range e.gate.tcp.Workers {
 		if n := w.UDPCounts(); n != nil {
 			d.add(n)
 		}
@@ -57,7 +57,7 @@ type FileInput struct {
 
 // FileInputs may be called from any goroutine.
 func (e *Engine) FileInputs() (all []FileInput) {
-	for i, f := range e.files {
+	for i, f := range e.gate.files {
 		n := &f.Counts
 		all = append(all, FileInput{
 			Path: e.cfg.Files[i].Path, Bytes: n.Bytes.Load(), TooLong: n.TooLong.Load(), Cut: n.Cut.Load(),
@@ -69,8 +69,8 @@ func (e *Engine) FileInputs() (all []FileInput) {
 
 // DatagramAddr is the address that datagrams are taken at; "" when they are not.
 func (e *Engine) DatagramAddr() string {
-	if !e.udp.IsValid() {
+	if !e.gate.udp.IsValid() {
 		return ""
 	}
-	return e.udp.String()
+	return e.gate.udp.String()
 }

@@ -66,27 +66,13 @@ func (e *Engine) Stats() (s Stats) {
 		s.Crowded += t.Crowded.Load()
 	}
 	s.DedupHeld = e.seen.Held()
-	e.arrivals(&s)
+	e.gate.arrivals(&s)
 	if w := e.windows; w != nil {
 		s.Missed[event.LaneBatch], s.Queued[event.LaneBatch] = w.Meter.Missed.Load(), w.Meter.Queued.Load() // an aggregate's SLA is to be folded
 		s.Late, s.Untimed, s.Valueless = w.Late.Load(), w.Untimed.Load(), w.Missing.Load()
 	}
-	for _, in := range e.intakes {
-		s.Bytes += in.Counters.Bytes.Load()
-		s.LaneFull += in.Counters.LaneFull.Load()
-		s.NoSlot += in.Counters.NoSlot.Load()
-	}
+	e.gate.pushback(&s)
 	return s
-}
-
-func (e *Engine) arrivals(s *Stats) {
-	for _, in := range e.intakes {
-		if in == e.made {
-			s.Created += in.Counters.Events.Load()
-		} else {
-			s.Received += in.Counters.Events.Load()
-		}
-	}
 }
 
 func (e *Engine) fates(s *Stats) {
@@ -97,13 +83,7 @@ func (e *Engine) fates(s *Stats) {
 	for _, t := range e.transact {
 		s.Duplicates += t.Duplicates.Load()
 	}
-	s.Captured, s.Uncaptured = e.writer.Captured.Load(), e.writer.Uncaptured.Load()
-	for _, c := range e.chutes {
-		s.Uncaptured += c.Uncaptured.Load()
-		for reason := range c.Dropped {
-			s.Dropped[reason] += c.Dropped[reason].Load()
-		}
-	}
+	e.dead.fates(s)
 	if e.windows != nil {
 		s.Folded = e.windows.Folded.Load()
 	}
@@ -133,12 +113,12 @@ func (e *Engine) Latency(lane event.Lane) (processed, stored *metrics.Snapshot) 
 var SLAs = process.SLA
 
 // Threads are those that run, with the CPUs that the kernel lets them use.
-func (e *Engine) Threads() []*duty.Thread { return e.threads }
+func (e *Engine) Threads() []*duty.Thread { return e.staff.threads }
 
 // Addr is the address that the engine listens on; "" when it does not.
 func (e *Engine) Addr() string {
-	if e.tcp == nil {
+	if e.gate.tcp == nil {
 		return ""
 	}
-	return e.tcp.Address.String()
+	return e.gate.tcp.Address.String()
 }
