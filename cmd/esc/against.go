@@ -159,10 +159,7 @@ func benchAgainst(c *cobra.Command, f benchFlags) error {
 	if f.json {
 		return usage("--json is of one run: esc compare --format json prints the comparison of two")
 	}
-	progress := c.ErrOrStderr()
-	if f.quiet {
-		progress = io.Discard
-	}
+	progress := f.progress(c)
 	dirs, err := measureAgainst(c.Context(), f, progress)
 	if err != nil && dirs[newSide] == "" {
 		return err

@@ -1,21 +1,15 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"eventstreamcore/engine/cpu"
-	"eventstreamcore/probes"
-	"eventstreamcore/probes/topology"
 	"eventstreamcore/reports"
 	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
@@ -151,6 +145,14 @@ func (f *benchFlags) defaults() error {
 	return nil
 }
 
+// progress is where it is said how far a bench is.
+func (f *benchFlags) progress(c *cobra.Command) io.Writer {
+	if f.quiet || f.inTurns {
+		return io.Discard
+	}
+	return c.ErrOrStderr()
+}
+
 func bench(c *cobra.Command, f benchFlags) error {
 	if err := f.defaults(); err != nil {
 		return err
@@ -163,40 +165,26 @@ func bench(c *cobra.Command, f benchFlags) error {
 	case f.against != "" && !f.list:
 		return benchAgainst(c, f)
 	}
-	name, err := regexp.Compile(f.run)
-	if err != nil {
-		return usage("--run %q: %v", f.run, err)
-	}
-	b, machine, err := f.bench()
-	if err != nil {
-		return err
-	}
-	chosen, err := workloads.Select(b, name)
-	if f.run == everything && !f.list {
-		chosen = workloads.Usual(chosen)
-	}
+	m, err := newMeasurement(f, f.progress(c))
 	switch {
 	case err != nil:
-		return usage("--set %v", err)
-	case len(chosen) == 0 && len(f.set) > 0:
-		return usage("--run %q with --set %s matches no cell: esc bench --list shows them", f.run, strings.Join(f.set, " --set "))
-	case len(chosen) == 0:
-		return usage("--run %q matches no cell: esc bench --list shows them", f.run)
+		return err
+	case f.list:
+		return workloads.List(c.OutOrStdout(), m.bench, m.chosen)
+	case f.inTurns:
+		return m.inTurns(c.InOrStdin(), c.OutOrStdout())
 	}
-	if f.list {
-		return workloads.List(c.OutOrStdout(), b, chosen)
-	}
-	if f.inTurns {
-		return benchInTurns(c, f, b, machine, chosen)
-	}
-	progress := c.ErrOrStderr()
-	if f.quiet {
-		progress = io.Discard
-	}
-	run, err := measure(c.Context(), f, b, machine, chosen, progress)
-	if err != nil {
+	if err := m.take(c.Context()); err != nil {
 		return err
 	}
+	if err := f.keep(c, m.run); err != nil {
+		return err
+	}
+	return verdict(m.run, f.strict)
+}
+
+// keep writes the results with their page, and shows them.
+func (f *benchFlags) keep(c *cobra.Command, run record.Run) error {
 	dir, err := reports.Write(f.out, run)
 	if err != nil {
 		return fmt.Errorf("keeping the results: %w", err)
@@ -204,11 +192,11 @@ func bench(c *cobra.Command, f benchFlags) error {
 	if err := writePage(dir); err != nil {
 		return fmt.Errorf("results are in %s, without their page: %w", dir, err)
 	}
-	if err := show(c, f, run); err != nil {
+	if err := f.show(c, run); err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "results in %s\n", dir)
-	return verdict(run, f.strict)
+	fmt.Fprintf(f.progress(c), "results in %s\n", dir)
+	return nil
 }
 
 // writePage makes the page about the results in dir, there.
@@ -221,93 +209,7 @@ func writePage(dir string) error {
 	return replace(pagePath(dirs), func(w io.Writer) error { return reports.HTML(w, runs) })
 }
 
-// measure prepares the machine, checks the ruler, runs the workloads and checks
-// the ruler again.
-func measure(ctx context.Context, f benchFlags, b *workloads.Bench, machine *topology.Topology, chosen []workloads.Workload, progress io.Writer) (run record.Run, err error) {
-	run, ruler, clean, err := begin(f, b, machine, progress)
-	if err != nil {
-		return run, err
-	}
-	defer func() { err = errors.Join(err, clean()) }()
-	look(&run, f, b, machine)
-	before := probes.ReadBusy(os.DirFS("/"), run.Host.Allowed)
-	stopped := func() bool { return ctx.Err() != nil }
-	if f.run == everything {
-		fmt.Fprintln(progress, "measuring the machine: core to core, caches, lost time")
-		if err := addHardware(&run, b, machine, f.quick, stopped); err != nil {
-			return run, exit(exitUnmeasured, err)
-		}
-	}
-	run.Rows, err = b.Measure(chosen, stopped)
-	if err != nil {
-		return run, exit(exitUnmeasured, err)
-	}
-	run.Profiles, run.Partial = b.Profiles, ctx.Err() != nil
-	addCheck(&run, b, probes.CheckOthers(before, probes.ReadBusy(os.DirFS("/"), run.Host.Allowed)))
-	finish(&run, &ruler, b)
-	return run, nil
-}
-
-// begin is a run before anything is measured: its folders, which clean removes, its
-// clock, and the process settled for measuring.
-func begin(f benchFlags, b *workloads.Bench, machine *topology.Topology, progress io.Writer) (run record.Run, ruler probes.Ruler, clean func() error, err error) {
-	scratch, disk, clean, err := benchFolders(f)
-	if err != nil {
-		return run, ruler, nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, clean())
-		}
-	}()
-	run = record.Run{Schema: record.Schema, Started: time.Now().UTC(), Command: os.Args, Seed: f.seed, Quick: f.quick, Build: readBuild()}
-	fmt.Fprintln(progress, "calibrating the clock and checking the host")
-	clock, err := cpu.Calibrate()
-	if err != nil {
-		return run, ruler, clean, exit(exitUnfit, err)
-	}
-	ruler, err = probes.CheckRuler(clock)
-	if err != nil && !errors.Is(err, probes.ErrRuler) { // one that does not hold is the doctor's to say
-		return run, ruler, clean, exit(exitUnmeasured, err)
-	}
-	run.Host = readHost(machine)
-	self, err := os.Executable()
-	if err != nil {
-		return run, ruler, clean, err
-	}
-	b.Clock, b.Scratch, b.Disk, b.Self, b.Log = clock, scratch, disk, self, progress
-	if f.profile {
-		b.Profile = profileLength
-	}
-	b.Settle()
-	return run, ruler, clean, nil
-}
-
-// addHardware measures the machine, before any workload runs on it.
-func addHardware(run *record.Run, b *workloads.Bench, machine *topology.Topology, quick bool, stopped func() bool) error {
-	effort := workloads.Thorough
-	if quick {
-		effort = workloads.Brief
-	}
-	h, err := b.Hardware(machine, os.DirFS("/"), effort, stopped)
-	run.Matrices, run.Caches, run.Strips = h.Matrices, h.Caches, h.Strips
-	return err
-}
-
-// profileLength is how long each cell is profiled: a hundred samples a thread.
-const profileLength = time.Second
-
-// finish checks the ruler again; if it no longer holds, every row is judged anew.
-func finish(run *record.Run, ruler *probes.Ruler, b *workloads.Bench) {
-	if !recheck(run, ruler, b.Clock) {
-		b.Fitness = run.Fitness
-		b.JudgeAgain(run.Rows)
-	}
-	run.Plan, run.Counters = b.Placed(), b.Counters()
-	run.Ended = time.Now().UTC()
-}
-
-func show(c *cobra.Command, f benchFlags, run record.Run) error {
+func (f *benchFlags) show(c *cobra.Command, run record.Run) error {
 	if f.json {
 		return json.NewEncoder(c.OutOrStdout()).Encode(run)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"eventstreamcore/engine/cluster"
-	"eventstreamcore/reports"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads/agent"
 	"eventstreamcore/workloads/drive"
@@ -127,11 +125,7 @@ func benchHosts(c *cobra.Command, f benchFlags) error {
 	if err != nil {
 		return exit(exitUsage, err)
 	}
-	progress := c.ErrOrStderr()
-	if f.quiet {
-		progress = io.Discard
-	}
-	s := &senders{order: order, targets: f.hosts.targets, rate: f.hosts.rate, seed: f.seed, log: progress}
+	s := &senders{order: order, targets: f.hosts.targets, rate: f.hosts.rate, seed: f.seed, log: f.progress(c)}
 	if f.hosts.log != "" {
 		if s.witness, err = newWitness(f.hosts.log, f.hosts.oneWay); err != nil {
 			return exit(exitUnmeasured, err)
@@ -150,22 +144,9 @@ func benchHosts(c *cobra.Command, f benchFlags) error {
 	case err != nil:
 		return exit(exitUnmeasured, err)
 	}
-	return f.keepHosts(c, run, progress)
-}
-
-// keepHosts writes the results, shows them, and is the exit code they earned.
-func (f *benchFlags) keepHosts(c *cobra.Command, run record.Run, progress io.Writer) error {
-	dir, err := reports.Write(f.out, run)
-	if err != nil {
-		return fmt.Errorf("keeping the results: %w", err)
-	}
-	if err := writePage(dir); err != nil {
-		return fmt.Errorf("results are in %s, without their page: %w", dir, err)
-	}
-	if err := show(c, *f, run); err != nil {
+	if err := f.keep(c, run); err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "results in %s\n", dir)
 	if why := invalidOf(run.Rows[0]); why != nil && !run.Partial { // the row of all hosts together
 		return exit(exitUnmeasured, fmt.Errorf("it does not count: %s (see the .FAIL files)", strings.Join(why, "; ")))
 	}

@@ -6,33 +6,40 @@ import (
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/probes"
-	"eventstreamcore/probes/topology"
 	"eventstreamcore/reports/record"
-	"eventstreamcore/workloads"
 )
 
 // look asks the doctor how fit the host is.
-func look(run *record.Run, f benchFlags, b *workloads.Bench, machine *topology.Topology) {
-	run.Fitness = recordFitness(probes.Doctor(b.Clock, os.DirFS("/"), machine, run.Host.Allowed, f.out, doctorWindow))
-	b.Fitness = run.Fitness
+func (m *measurement) look() {
+	m.run.Fitness = recordFitness(probes.Doctor(m.bench.Clock, os.DirFS("/"), m.machine, m.run.Host.Allowed, m.flags.out, doctorWindow))
+	m.bench.Fitness = m.run.Fitness
 }
 
 // doctorWindow is how long each CPU is watched for what others take of it.
 const doctorWindow = 300 * time.Millisecond
 
-// addCheck adds what was found out about the host once all was measured, and judges
+// add adds what was found out about the host once all was measured, and judges
 // every row anew by it.
-func addCheck(run *record.Run, b *workloads.Bench, c probes.Check) {
+func (m *measurement) add(c probes.Check) {
 	late := recordFitness(probes.NewFitness([]probes.Check{c}))
-	run.Fitness.Checks = append(run.Fitness.Checks, late.Checks...)
+	f := &m.run.Fitness
+	f.Checks = append(f.Checks, late.Checks...)
 	if late.Verdict == record.Fit {
 		return
 	}
-	if run.Fitness.Verdict == record.Fit {
-		run.Fitness.Verdict = late.Verdict
+	if f.Verdict == record.Fit {
+		f.Verdict = late.Verdict
 	}
-	b.Fitness = run.Fitness
-	b.JudgeAgain(run.Rows)
+	m.judgeAgain()
+}
+
+// busy is how long the CPUs have run until now.
+func (m *measurement) busy() probes.Busy { return probes.ReadBusy(os.DirFS("/"), m.run.Host.Allowed) }
+
+// judgeAgain judges every row by the fitness that is known now.
+func (m *measurement) judgeAgain() {
+	m.bench.Fitness = m.run.Fitness
+	m.bench.JudgeAgain(m.run.Rows)
 }
 
 // recheck checks the ruler again, and records it: if it no longer holds, nothing

@@ -9,9 +9,9 @@ import (
 	"eventstreamcore/workloads"
 )
 
-// TestAddCheck: a neighbour that came during a run takes its FAIL from it, a quiet run
+// TestAddedCheck: a neighbour that came during a run takes its FAIL from it, a quiet run
 // keeps it.
-func TestAddCheck(t *testing.T) {
+func TestAddedCheck(t *testing.T) {
 	for _, c := range []struct {
 		found         probes.Verdict
 		host, verdict string
@@ -19,9 +19,10 @@ func TestAddCheck(t *testing.T) {
 		run := smallRun("cpu", 100)
 		target, _ := judge.ByID("spsc")
 		run.Rows[0].Judgements = []record.Judgement{judge.Row(target, run.Rows[0], run.Fitness)}
-		addCheck(&run, &workloads.Bench{}, probes.Check{Name: "others in the run", Verdict: c.found})
-		if got := run.Rows[0].Judgements; run.Fitness.Verdict != c.host || len(run.Fitness.Checks) != 1 || len(got) != 1 || got[0].Verdict != c.verdict {
-			t.Errorf("%s: %+v, %+v", c.found, run.Fitness, got)
+		m := measurement{bench: &workloads.Bench{}, run: run}
+		m.add(probes.Check{Name: "others in the run", Verdict: c.found})
+		if got := m.run.Rows[0].Judgements; m.run.Fitness.Verdict != c.host || len(m.run.Fitness.Checks) != 1 || len(got) != 1 || got[0].Verdict != c.verdict {
+			t.Errorf("%s: %+v, %+v", c.found, m.run.Fitness, got)
 		}
 	}
 }

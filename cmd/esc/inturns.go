@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/spf13/cobra"
-
-	"eventstreamcore/probes/topology"
 	"eventstreamcore/workloads"
 )
 
@@ -40,40 +37,40 @@ type answer struct {
 	Trials int `json:"trials,omitempty"` // that an opened cell wants; 0: it is skipped
 }
 
-// benchInTurns measures by order.
-func benchInTurns(c *cobra.Command, f benchFlags, b *workloads.Bench, machine *topology.Topology, chosen []workloads.Workload) (err error) {
-	run, ruler, clean, err := begin(f, b, machine, io.Discard)
+// inTurns measures by the orders that come in.
+func (m *measurement) inTurns(in io.Reader, out io.Writer) (err error) {
+	clean, err := m.begin()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, clean()) }()
-	t := b.Turns(chosen)
-	out := json.NewEncoder(c.OutOrStdout())
-	if err := out.Encode(cellNames{t.Cells()}); err != nil {
+	t := m.bench.Turns(m.chosen)
+	answers := json.NewEncoder(out)
+	if err := answers.Encode(cellNames{t.Cells()}); err != nil {
 		return err
 	}
-	for in := json.NewDecoder(c.InOrStdin()); ; {
+	for orders := json.NewDecoder(in); ; {
 		var o order
-		if err := in.Decode(&o); errors.Is(err, io.EOF) {
+		if err := orders.Decode(&o); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return usage("an order to measure: %v", err)
 		}
 		if o.Do == doLook {
-			look(&run, f, b, machine)
+			m.look()
 			t.Floors = true
 		}
 		a, err := obey(t, o)
 		if err != nil {
 			return exit(exitUnmeasured, err)
 		}
-		if err := out.Encode(a); err != nil {
+		if err := answers.Encode(a); err != nil {
 			return err
 		}
 	}
-	run.Rows = t.End()
-	finish(&run, &ruler, b)
-	return out.Encode(run)
+	m.run.Rows = t.End()
+	m.finish()
+	return answers.Encode(m.run)
 }
 
 // obey does what is asked of a cell.
