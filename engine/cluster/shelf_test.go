@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -33,6 +35,9 @@ func TestShelfHasTheStream(t *testing.T) {
 	})
 	if last != end || err != nil {
 		t.Errorf("the shelf ends with message %d, %v; the stream with %d", last, err, end)
+	}
+	if kept := reflect.ValueOf(feed.shelf.(*shelf).store).Elem().FieldByName("fcfg").FieldByName("CacheExpire").Int(); time.Duration(kept) != shelfKeeps {
+		t.Errorf("the server keeps what was read for %v, not %v", time.Duration(kept), shelfKeeps)
 	}
 	if err := stream.Purge(t.Context(), jetstream.WithPurgeSequence(2)); err != nil {
 		t.Fatal(err)
