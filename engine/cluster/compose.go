@@ -44,7 +44,7 @@ func (l *lead) seen(e *store.Entry) bool {
 		return false
 	}
 	_, ok := l.recent[e.ID]
-	return ok || l.replica.ids.Load().Contains(e.ID)
+	return ok || l.ids.Contains(e.ID)
 }
 
 // next is b as the stream's next group, still without records of its own.

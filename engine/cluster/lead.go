@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"eventstreamcore/engine/queue"
 )
 
 // lead is what a partition's owner does: it takes batches in from all nodes,
@@ -40,7 +42,8 @@ type lead struct {
 	invited uint64 // the epoch in which the stream's lead was asked here
 	end     tail   // of the stream, once all in flight is stored
 	flights []flight
-	recent  map[uint64]struct{} // ids in flight, or stored and not yet in the replica's memory
+	ids     *queue.Dedup        // the replica's memory
+	recent  map[uint64]struct{} // ids in flight, or stored and not yet there
 	stored  []landed            // groups whose ids are in recent
 }
 
@@ -213,6 +216,7 @@ func (l *lead) catchUp(ctx context.Context, stream uint64) error {
 	if err := l.replica.await(ctx, stream); err != nil {
 		return fmt.Errorf("waiting for the replica: %w", err)
 	}
+	l.ids = l.replica.ids.Load() // and then where it stands: made anew meanwhile, it is nowhere
 	l.end = l.replica.standing()
 	if l.end.epoch > l.epoch {
 		return errDeposed
@@ -270,8 +274,15 @@ func (l *lead) step(ctx context.Context) error {
 	return nil
 }
 
+// errForgot says that the replica is made anew, and with it the memory of ids.
+var errForgot = errors.New("the replica does not know yet what it had")
+
 // take publishes a batch, or what of it the partition has not.
 func (l *lead) take(o offer) error {
+	if l.replica.ids.Load() != l.ids {
+		o.answer(again)
+		return errForgot
+	}
 	b := &o.batch
 	have := l.end.marks.of(b.origin)
 	if have < b.prev { // what came before it is still to come
