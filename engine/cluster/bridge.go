@@ -100,6 +100,7 @@ func (r *replica) borrow(ctx context.Context, to uint64) error {
 	if from <= to {
 		r.logger.Warn("records that the stream no longer has came from other nodes", "from", from, "to", to)
 	}
+	r.hasNow()
 	return r.write()
 }
 

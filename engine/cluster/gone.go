@@ -25,7 +25,15 @@ type extent struct {
 func (r *replica) extent() extent {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return extent{r.base.index + 1, max(r.tail.index, r.base.index), r.base.chain, r.state != Checking}
+	return extent{r.base.index + 1, max(r.tail.index, r.base.index, r.holds), r.base.chain, r.state != Checking}
+}
+
+// hasNow notes what the log has, though the replica may not know yet where that
+// stands in the stream, and so does not serve it.
+func (r *replica) hasNow() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holds = r.has.index
 }
 
 // anew says that a replica's log can only go on behind a gap.

@@ -201,11 +201,12 @@ type tail struct {
 	index  uint64 // of the last record
 	chain  uint32 // behind it
 	marks  marks
+	counts uint64 // the last message that did, if one has since the replica knew where it stood
 }
 
 // after is the tail behind group g, which is the stream's next message.
 func (t tail) after(g *group) tail {
-	n := tail{stream: t.stream + 1, epoch: g.epoch, index: t.index + uint64(g.count), chain: g.after, marks: t.marks}
+	n := tail{stream: t.stream + 1, epoch: g.epoch, index: t.index + uint64(g.count), chain: g.after, marks: t.marks, counts: t.stream + 1}
 	if g.origin != 0 {
 		n.marks = t.marks.with(g.origin, g.last)
 	}

@@ -36,9 +36,8 @@ const segmentsLeast = 4
 
 // replicaConfig is how a replica's log is opened.
 func (r *replica) replicaConfig() store.Config {
-	cfg := store.Default(r.dir)
-	cfg.Mode, cfg.Interval, cfg.ScrubRate, cfg.Unsealed = r.mode, replicaSync, scrubRate, true
-	cfg.RetainBytes, cfg.RetainAge, cfg.Hold, cfg.First = r.keeps.bytes, r.keeps.age, true, r.base.index+1
+	cfg := r.plain
+	cfg.RetainBytes, cfg.RetainAge, cfg.First = r.keeps.bytes, r.keeps.age, r.base.index+1
 	if r.keeps.bytes > 0 {
 		cfg.SegmentBytes = min(cfg.SegmentBytes, max(r.keeps.bytes/segmentsLeast, store.SegmentBytesMin))
 	}

@@ -18,6 +18,7 @@ type place struct {
 	Index  uint64      `json:"index"`
 	Chain  uint32      `json:"chain"`
 	Marks  [][2]uint64 `json:"marks"`
+	Counts uint64      `json:"counts"`
 }
 
 const (
@@ -28,7 +29,7 @@ const (
 // note writes the place down. That it cannot is no harm now.
 func (r *replica) note(t tail) {
 	r.noted = time.Now()
-	p := place{Stream: t.stream, Epoch: t.epoch, Index: t.index, Chain: t.chain}
+	p := place{Stream: t.stream, Epoch: t.epoch, Index: t.index, Chain: t.chain, Counts: t.counts}
 	for _, m := range t.marks {
 		p.Marks = append(p.Marks, [2]uint64{m.origin, m.last})
 	}
@@ -56,7 +57,7 @@ func (r *replica) recall() (t tail) {
 	if le.Uint32(sum) != event.Checksum(0, b) || json.Unmarshal(b, &p) != nil {
 		return tail{}
 	}
-	t = tail{stream: p.Stream, epoch: p.Epoch, index: p.Index, chain: p.Chain}
+	t = tail{stream: p.Stream, epoch: p.Epoch, index: p.Index, chain: p.Chain, counts: p.Counts}
 	for _, m := range p.Marks {
 		t.marks = append(t.marks, mark{m[0], m[1]})
 	}

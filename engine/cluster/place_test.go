@@ -32,7 +32,7 @@ func TestPlaceIsNeverAheadOfTheDisk(t *testing.T) {
 	eventually(t, "the log is synced", func() bool { return r.log.Durable() == 5 })
 	r.noted = time.Time{}
 	r.reach(r.end)
-	if at := r.recall(); at.index != 5 || at.chain != r.end.chain || at.stream != 1 {
+	if at := r.recall(); at.index != 5 || at.chain != r.end.chain || at.stream != 1 || at.counts != 1 {
 		t.Errorf("synced and not written down: %+v", at)
 	}
 }

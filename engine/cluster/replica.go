@@ -45,7 +45,7 @@ type replica struct {
 	noted  time.Time                   // when one was written down last
 	clock  int64                       // minutes, of the record that ids was advanced for last
 	ended  <-chan struct{}
-	mode   store.Mode // of the log's syncs
+	plain  store.Config // of the log, but for what is kept
 
 	others    func() (names []string, known bool)                        // nodes that have replicas, too
 	lend      func(ctx context.Context, node string, from uint64) []byte // asks one for records
@@ -58,13 +58,13 @@ type replica struct {
 	mu         sync.Mutex
 	tail       tail // as far as it was written, too
 	state      State
-	counts     uint64 // the last message that did
 	bounds     [bounds]bound
 	milestones []bound // every so many records: where to begin reading for a chain
 	stop       context.CancelFunc
 	damage     error
 	repairs    int
 	base       bound  // what the first record that is kept rests on
+	holds      uint64 // the log had up to this record when it was opened, or borrowed for, last
 	lost       uint64 // records that nobody had any more
 	waiting    []waiter
 	reader     *store.Reader
@@ -110,10 +110,12 @@ type waiter struct {
 var errDamaged = errors.New("replica damaged")
 
 func newReplica(number int, dir string, stream jetstream.Stream, feed *feed, logger *slog.Logger) *replica {
+	dir = filepath.Join(dir, "replicas", strconv.Itoa(number))
+	plain := store.Default(dir)
+	plain.Mode, plain.Interval, plain.ScrubRate, plain.Unsealed, plain.Hold = store.Interval, replicaSync, scrubRate, true, true
 	return &replica{
-		number: number, dir: filepath.Join(dir, "replicas", strconv.Itoa(number)), stream: stream, feed: feed,
-		logger: logger.With("partition", number), state: Checking, mode: store.Interval,
-		landed: make(chan landing, landedMax),
+		number: number, dir: dir, plain: plain, stream: stream, feed: feed,
+		logger: logger.With("partition", number), state: Checking, landed: make(chan landing, landedMax),
 	}
 }
 
@@ -188,6 +190,7 @@ func (r *replica) open() error {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	r.end, r.noting = t, t
+	r.hasNow()
 	r.reach(t) // who waits already is told
 	return nil
 }
@@ -335,7 +338,7 @@ func (r *replica) moveAside(why string) (aside string, err error) {
 	defer r.mu.Unlock()
 	r.closeReader()
 	r.end, r.tail, r.damage, r.bounds, r.adrift, r.strangers = tail{}, tail{}, nil, [bounds]bound{}, false, 0
-	r.base, r.milestones = bound{}, nil
+	r.base, r.milestones, r.holds = bound{}, nil, 0
 	if err := os.Remove(r.dir + placeSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}

@@ -13,7 +13,7 @@ const (
 	trimShare = 4 // of its share of the store, a stream may fill one part before it is trimmed
 )
 
-// retain trims the streams that are led here, until ctx is done: they bring
+// retain trims the streams of this node's partitions, until ctx is done: they bring
 // records to the replicas, which keep them.
 func (n *Node) retain(ctx context.Context) {
 	share := uint64(n.cfg.StoreBytes) / uint64(len(n.parts)) / trimShare
@@ -65,10 +65,26 @@ func (r rests) upTo(stream uint64) (last uint64) {
 }
 
 // beginning is the message that a stream should begin with to hold about half of so
-// many bytes, of which all that are before had may go.
+// many bytes, of which all that are before had may go. Who has started not long ago
+// remembers none that old: then it waits for more to come, but not until the stream
+// holds twice as much, for what has no room takes nothing that could be remembered.
 func (r rests) beginning(has *jetstream.StreamState, bytes, had uint64) uint64 {
 	spare := uint64(float64(has.Msgs) * (1 - float64(bytes/2)/float64(has.Bytes)))
-	return r.upTo(min(has.FirstSeq+spare, had))
+	to := r.upTo(min(has.FirstSeq+spare, had))
+	if to <= has.FirstSeq && has.Bytes > 2*bytes {
+		to = r.upTo(min(r.behind(has.FirstSeq), had))
+	}
+	return to
+}
+
+// behind is the first of them that comes behind a message; 0 if none does.
+func (r rests) behind(stream uint64) uint64 {
+	for _, at := range r {
+		if at > stream {
+			return at
+		}
+	}
+	return 0
 }
 
 // trim leaves about half of so many bytes in a stream that has more, but never
@@ -77,8 +93,8 @@ func (r rests) beginning(has *jetstream.StreamState, bytes, had uint64) uint64 {
 // from the others when it returns.
 func (n *Node) trim(ctx context.Context, p int, bytes uint64, seen *looks) error {
 	had := seen.had
-	seen.had, seen.rests = 0, seen.rests.note(n.parts[p].replica.counted())
-	if !n.parts[p].lead.leading.Load() {
+	seen.had, seen.rests = 0, seen.rests.note(n.parts[p].replica.standing().counts)
+	if n.parts[p].lead.duty.Load() == nil { // it need not lead: of a stream without room nobody can
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*callWait)

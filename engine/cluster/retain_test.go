@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"eventstreamcore/engine/event"
 )
 
@@ -89,6 +91,29 @@ func TestStreamBeginsWithWhatCounts(t *testing.T) {
 		}
 		if got := r.upTo(to); got != want {
 			t.Errorf("up to %d it is %d, want %d", to, got, want)
+		}
+	}
+}
+
+// TestStreamWithoutRoomIsTrimmed: who remembers no message that is old enough waits
+// for more to come, but not until nothing can; and nothing goes that not all had.
+func TestStreamWithoutRoomIsTrimmed(t *testing.T) {
+	for _, c := range []struct {
+		what        string
+		bytes, had  uint64
+		rests       rests
+		first, want uint64
+	}{
+		{"some are old enough", 300, 400, rests{120, 240, 260, 399}, 101, 260},
+		{"they had not all of it", 300, 130, rests{120, 240}, 101, 120},
+		{"none is, and there is room", 199, 299, rests{298}, 101, 0},
+		{"none is, and there is none", 300, 400, rests{399}, 101, 399},
+		{"and they had not even that", 300, 398, rests{399}, 101, 0},
+		{"what is remembered is gone", 300, 400, rests{50, 100}, 101, 0},
+	} {
+		has := &jetstream.StreamState{FirstSeq: c.first, LastSeq: c.first + c.bytes - 1, Msgs: c.bytes, Bytes: c.bytes}
+		if got := c.rests.beginning(has, 100, c.had); got != c.want {
+			t.Errorf("%s: it begins with %d, want %d", c.what, got, c.want)
 		}
 	}
 }

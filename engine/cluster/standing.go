@@ -48,15 +48,7 @@ func (r *replica) reach(t tail) {
 func (r *replica) pass(t tail) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.counts = t.stream
 	r.bounds[t.index%bounds] = bound{t.index, t.chain}
-}
-
-// counted is the last message that counted; 0 if none did since the start.
-func (r *replica) counted() uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.counts
 }
 
 // await returns once the log has the stream up to a message.
