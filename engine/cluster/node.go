@@ -30,7 +30,7 @@ type Node struct {
 	roster *roster
 	parts  []partition
 	source *source // of a node without a log, it sends nothing
-	inbox  string  // where the owners' verdicts come
+	inbox  string  // where the owners' verdicts come: its id is in it, for a name may be another node's after a disk was lost
 
 	joined chan struct{}
 	stop   context.CancelFunc
@@ -68,7 +68,7 @@ func Start(cfg Config) (*Node, error) {
 			return nil, err
 		}
 	}
-	n := &Node{cfg: cfg, id: id, joined: make(chan struct{}), inbox: "esc.verdict." + cfg.Name}
+	n := &Node{cfg: cfg, id: id, joined: make(chan struct{}), inbox: fmt.Sprintf("esc.verdict.%s.%016x", cfg.Name, id)}
 	n.source = newSource(id, cfg.Source, cfg.Partitions, cfg.Logger)
 	n.source.send = n.send
 	if cfg.URL == "" {
