@@ -285,8 +285,11 @@ func (l *lead) take(o offer) error {
 	}
 	b := &o.batch
 	have := l.end.marks.of(b.origin)
-	if have < b.prev { // what came before it is still to come
+	if have < b.prev { // what came before it is still to come, or came without this reign's doing
 		o.answer(again)
+		if has := l.replica.standing().stream; has > l.end.stream {
+			return fmt.Errorf("the stream has message %d, and this reign knows of %d", has, l.end.stream)
+		}
 		return nil
 	}
 	if have >= b.last {
