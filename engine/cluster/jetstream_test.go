@@ -34,6 +34,7 @@ type model struct {
 	clfs     uint64     // proposals that were refused when they were applied
 	ids      map[string]uint64
 	known    []string // ids that have a sequence, from the oldest on
+	room     uint64   // messages that there may be, 0: any number
 	refuses  bool     // ids are held against those applied once more, as servers before 2.12 do
 }
 
@@ -62,6 +63,7 @@ var (
 	errWrongSequence = errors.New("model: wrong last sequence")
 	errUnderWay      = errors.New("model: an equal id is under way")
 	errMismatch      = errors.New("model: sequence does not match")
+	errFull          = errors.New("model: no room")
 )
 
 // fly moves what is in the air: a message comes in, out of turn now and then, or
@@ -100,6 +102,10 @@ func (m *model) receive(p *message) {
 		} else {
 			m.answer(p, nil, errUnderWay)
 		}
+		return
+	}
+	if m.room > 0 && m.last()+1-m.first >= m.room {
+		m.answer(p, nil, errFull)
 		return
 	}
 	m.clseq = max(m.clseq, m.last()+m.clfs)
