@@ -301,8 +301,8 @@ func TestPlots(t *testing.T) {
 	if err := os.WriteFile(name, []byte("mine"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := Plots(dir, runs); err == nil {
-		t.Error("a second time into the same folder")
+	if err := Plots(dir, runs); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("a second time into the same folder: %v, want one line", err)
 	}
 	if text, err := os.ReadFile(name); err != nil || string(text) != "mine" {
 		t.Errorf("it was written over: %.20q %v", text, err)
