@@ -148,6 +148,19 @@ func bare(t *testing.T, js jetstream.JetStream, message []byte, rate float64) (l
 	return l
 }
 
+// ofEvents is a lap of messages as their events saw it, which were due one after the
+// other: a message goes once its last is there, and each waited for that from when
+// it was due itself, as ours do.
+func (l lap) ofEvents() (events lap) {
+	events.rate = l.rate
+	for _, ms := range l.ms {
+		for n := range besideGroup {
+			events.ms = append(events.ms, ms+float64(n)/l.rate*1e3)
+		}
+	}
+	return events
+}
+
 // ours appends events to the node's log and waits until they are replicated: at
 // a rate, or with as many open as let the log run ahead, as an engine does.
 func ours(t *testing.T, n *Node, w *writer, rate float64) (l lap) {
@@ -180,6 +193,7 @@ func ours(t *testing.T, n *Node, w *writer, rate float64) (l lap) {
 			time.Sleep(100 * time.Microsecond)
 			continue
 		}
+		w.wall = at.UnixNano() // a batch has one time, as in an engine
 		for range batch {
 			sent++
 			from := sent * besidePayload % (len(payloads) - besidePayload) // none overlaps another in its group
@@ -203,9 +217,9 @@ func ours(t *testing.T, n *Node, w *writer, rate float64) (l lap) {
 // The share of bare JetStream's rate under which something has broken, and how
 // many times its p99 at half our rate, of the best of the rounds. The aims are 0.7
 // and 1.3: on two CPUs and one disk, which three nodes share with the log's own
-// sync and three replica logs, medians of 0.59 to 0.62 and 1.6 to 3.1 were reached.
+// sync and three replica logs, medians of BESIDE were reached.
 const (
-	besideLeast = 0.25
+	besideLeast = 0.4
 	besideMost  = 10
 )
 
@@ -242,20 +256,23 @@ func beside(t *testing.T, n *Node, w *writer) {
 	w.commit()
 	eventually(t, "the first is replicated", func() bool { return n.Replicated() == w.log.Durable() })
 	message := besideMessage(t)
-	var rates, tails []float64
+	var rates, tails, ofMessages []float64
 	for range besideRounds {
 		b, o := bare(t, n.js, message, 0), ours(t, n, w, 0)
 		half := o.rate / 2
 		bh, oh := bare(t, n.js, message, half), ours(t, n, w, half)
-		rates, tails = append(rates, o.rate/b.rate), append(tails, oh.quantile(.99)/bh.quantile(.99))
-		t.Logf("closed: bare %.0f events/s p99 %.1f ms, ours %.0f p99 %.1f; open at half: bare p50 %.1f p99 %.1f ms, ours p50 %.1f p99 %.1f (%.0f of %.0f events/s)",
-			b.rate, b.quantile(.99), o.rate, o.quantile(.99), bh.quantile(.5), bh.quantile(.99), oh.quantile(.5), oh.quantile(.99), oh.rate, half)
+		be := bh.ofEvents()
+		rates, tails = append(rates, o.rate/b.rate), append(tails, oh.quantile(.99)/be.quantile(.99))
+		ofMessages = append(ofMessages, oh.quantile(.99)/bh.quantile(.99))
+		t.Logf("closed: bare %.0f events/s p99 %.1f ms, ours %.0f p99 %.1f; open at half: bare p50 %.1f p99 %.1f ms of its messages, %.1f and %.1f of their events, ours p50 %.1f p99 %.1f (%.0f of %.0f events/s)",
+			b.rate, b.quantile(.99), o.rate, o.quantile(.99), bh.quantile(.5), bh.quantile(.99), be.quantile(.5), be.quantile(.99), oh.quantile(.5), oh.quantile(.99), oh.rate, half)
 	}
-	slices.Sort(rates)
-	slices.Sort(tails)
+	for _, ratios := range [][]float64{rates, tails, ofMessages} {
+		slices.Sort(ratios)
+	}
 	best, least, median := rates[besideRounds-1], tails[0], besideRounds/2
-	t.Logf("of bare JetStream's rate %.2f, best %.2f; of its p99 at half of ours %.2f, best %.2f (medians of %d; the aim is 0.70 and 1.30)",
-		rates[median], best, tails[median], least, besideRounds)
+	t.Logf("of bare JetStream's rate %.2f, best %.2f; of its p99 at half of ours %.2f, best %.2f, or %.2f of its messages by themselves (medians of %d; the aim is 0.70 and 1.30)",
+		rates[median], best, tails[median], least, ofMessages[median], besideRounds)
 	if best < besideLeast || least > besideMost {
 		t.Errorf("%.2f of bare JetStream's rate and %.2f times its p99: never under %.2f and over %d", best, least, besideLeast, besideMost)
 	}

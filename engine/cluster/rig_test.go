@@ -31,6 +31,7 @@ type writer struct {
 	t    *testing.T
 	log  *store.Log
 	slot []uint64
+	wall int64 // ns: the time of what is put next
 }
 
 func newWriter(t *testing.T, dir string) *writer {
@@ -40,14 +41,14 @@ func newWriter(t *testing.T, dir string) *writer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	return &writer{t, log, make([]uint64, event.SizeOf(100, 1<<20)/8+1)}
+	return &writer{t: t, log: log, slot: make([]uint64, event.SizeOf(100, 1<<20)/8+1)}
 }
 
 func (w *writer) source(dir string) Source { return Source{Dir: dir, Durable: w.log.Durable} }
 
 // put appends one event to the group that gathers.
 func (w *writer) put(id uint64, priority event.Priority, topic string, payload []byte) {
-	for !w.try(id, priority, topic, payload) {
+	for w.wall = time.Now().UnixNano(); !w.try(id, priority, topic, payload); {
 		w.commit()
 	}
 }
@@ -55,7 +56,7 @@ func (w *writer) put(id uint64, priority event.Priority, topic string, payload [
 // try is put, but false when the group is full.
 func (w *writer) try(id uint64, priority event.Priority, topic string, payload []byte) bool {
 	h := (*event.Header)(unsafe.Pointer(unsafe.SliceData(w.slot)))
-	h.Record = event.Record{ID: id, Priority: priority, Type: event.TypeEvent, Wall: time.Now().UnixNano()}
+	h.Record = event.Record{ID: id, Priority: priority, Type: event.TypeEvent, Wall: w.wall}
 	h.Fill([]byte(topic), payload)
 	h.Seal()
 	_, ok := w.log.Append(h)

@@ -178,7 +178,7 @@ func TestForgedReplicaIsFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forger := &writer{t, log, make([]uint64, 1<<10)}
+	forger := &writer{t: t, log: log, slot: make([]uint64, 1<<10)}
 	for i := range had.index - 10 {
 		forger.put(2<<40|i, event.Medium, "t/forged", []byte("payload"))
 	}
