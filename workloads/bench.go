@@ -178,6 +178,11 @@ func (b *Bench) cell(workload string, c Cell, stopped func() bool) ([]record.Row
 	if err != nil {
 		return nil, err
 	}
+	if c.Threads > 1 && row.Floor != nil && !stopped() {
+		if after, err := c.Floor(b); err == nil { // what it was before stands anyway
+			row.Notes = append(row.Notes, floorMoved(row.Floor.Ns, after.Ns)...)
+		}
+	}
 	return b.rows(row, c, outcomes), nil
 }
 

@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -36,6 +37,20 @@ func pooled(outcomes []Outcome) *record.Floor {
 	floor.Ns, floor.N = s.Center, len(each)
 	floor.Low, floor.High = math.Max(s.Lo, slices.Min(each)), math.Min(s.Hi, slices.Max(each))
 	return &floor
+}
+
+// floorSteady is how many times the lesser of two floors the greater may be and
+// still be called the same.
+const floorSteady = 1.5
+
+// floorMoved says that a floor was another one after the trials than before them: a
+// host moves the CPUs of its guests, and a line then takes three times as long from
+// one to the other. An engine that spins between trials leaves no other moment.
+func floorMoved(before, after float64) []string {
+	if max(before, after) <= floorSteady*min(before, after) {
+		return nil
+	}
+	return []string{fmt.Sprintf("the floor moved: %.0f ns before the trials, %.0f ns after them", before, after)}
 }
 
 // loadStoreFloor is under whatever touches a line that is in L1.
