@@ -35,7 +35,7 @@ func Doctor(clock cpu.Clock, root fs.FS, t *topology.Topology, cpus []int, dir s
 	if dir != "" {
 		checks = append(checks, checkFilesystem(root, dir))
 	}
-	return NewFitness(append(checks, RuntimeChecks(len(cpus))...))
+	return NewFitness(append(checks, runtimeChecks(len(cpus))...))
 }
 
 // lostWarn is the share of a CPU from which what a pinned thread loses is a
@@ -193,9 +193,9 @@ func within(dir, mount string) bool {
 	return mount == "/" || dir == mount || strings.HasPrefix(dir, mount+"/")
 }
 
-// RuntimeChecks judges how this process's Go runtime is set, for so many
+// runtimeChecks judges how this process's Go runtime is set, for so many
 // spinning threads.
-func RuntimeChecks(spinners int) []Check {
+func runtimeChecks(spinners int) []Check {
 	procs := Check{Name: "GOMAXPROCS", Source: "runtime.GOMAXPROCS", Verdict: OK, Value: fmt.Sprint(runtime.GOMAXPROCS(0)),
 		Why: fmt.Sprintf("%d spinners hold a P each; the collector and everyone else need two more, or they pre-empt one", spinners)}
 	if runtime.GOMAXPROCS(0) < spinners+2 {

@@ -128,7 +128,7 @@ func TestTransfersAndOffsets(t *testing.T) {
 		t.Fatalf("%+v, %v", x, err)
 	}
 	sound(t, x.Pairs[0].OneWay, nil)
-	o, err := CounterOffset(clock, cpus[0], cpus[1], brief)
+	o, err := counterOffset(clock, cpus[0], cpus[1], brief)
 	if err != nil || o.N == 0 || o.UncertaintyNs <= 0 {
 		t.Errorf("%+v, %v", o, err)
 	}

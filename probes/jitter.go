@@ -49,7 +49,7 @@ type Bucket struct {
 type Jitter struct {
 	CPU        int     `json:"cpu"`
 	DurationNs int64   `json:"duration_ns"`
-	Gaps       int     `json:"gaps"` // over GapNs
+	Gaps       int     `json:"gaps"` // over gapNs
 	LostNs     int64   `json:"lost_ns"`
 	LostShare  float64 `json:"lost_share"`
 	WorstNs    int64   `json:"worst_ns"`
@@ -75,8 +75,8 @@ type Jitter struct {
 }
 
 const (
-	// GapNs is how far apart two looks at the clock must be for a gap.
-	GapNs      = 1000
+	// gapNs is how far apart two looks at the clock must be for a gap.
+	gapNs      = 1000
 	gapsKept   = 1 << 16 // a CPU; further ones are counted, not listed
 	worstKept  = 64
 	neighbours = 5
@@ -138,7 +138,7 @@ func neighboursOn(c int, before, after map[int]taskState, spinners []spinner) []
 	for tid, a := range after {
 		ran := a.ranNs - before[tid].ranNs
 		own := slices.ContainsFunc(spinners, func(s spinner) bool { return s.thread == tid })
-		if a.cpu == c && ran > GapNs && !own {
+		if a.cpu == c && ran > gapNs && !own {
 			list = append(list, Neighbour{Process: a.process, Thread: tid, Name: a.name, RanNs: ran})
 		}
 	}

@@ -146,7 +146,7 @@ func TestCauses(t *testing.T) {
 func TestSpinAllocatesNothing(t *testing.T) {
 	clock := cpu.NewClock(1e9)
 	s := spinner{gaps: make([]rawGap, 0, gapsKept)}
-	if n := testing.AllocsPerRun(5, func() { s.gaps = s.gaps[:0]; s.spin(clock.Ticks(GapNs), clock.Ticks(100_000)) }); n != 0 {
+	if n := testing.AllocsPerRun(5, func() { s.gaps = s.gaps[:0]; s.spin(clock.Ticks(gapNs), clock.Ticks(100_000)) }); n != 0 {
 		t.Errorf("%v allocations in the loop that looks for gaps", n)
 	}
 }

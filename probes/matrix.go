@@ -108,10 +108,10 @@ type stamped struct {
 	at cpu.Ticks // written by the answerer before the word
 }
 
-// CounterOffset measures how far CPU b's counter stands from CPU a's: b stamps
+// counterOffset measures how far CPU b's counter stands from CPU a's: b stamps
 // each answer, and the answer was given somewhere within the round trip, of
 // which the shortest is kept.
-func CounterOffset(clock cpu.Clock, a, b int, budget time.Duration) (Offset, error) {
+func counterOffset(clock cpu.Clock, a, b int, budget time.Duration) (Offset, error) {
 	if a == b {
 		return Offset{}, fmt.Errorf("counter offset of CPU %d from itself: %w", a, ErrOneCPU)
 	}

@@ -294,7 +294,7 @@ func TestNUMALines(t *testing.T) {
 	m := guest(t, "two", "cpuless")
 	clock := cpu.NewClock(1e9) // the guest's time means nothing: it is emulated
 	for _, node := range m.MemoryNodes() {
-		if f, err := LineTransferOn(clock, 0, 2, node, brief); err != nil || f.N < samplesMin {
+		if f, err := lineTransferOn(clock, 0, 2, node, brief); err != nil || f.N < samplesMin {
 			t.Errorf("node %d: %+v, %v", node, f, err)
 		}
 	}

@@ -82,10 +82,10 @@ type PerfSurvey struct {
 // show.
 const perfWalk = 1 << 18
 
-// SurveyPerf counts around a walk that hits the nearest cache and one that
+// surveyPerf counts around a walk that hits the nearest cache and one that
 // misses them all, on CPU on. An error says what forbids counting and how to
 // allow it.
-func SurveyPerf(on int) (p PerfSurvey, err error) {
+func surveyPerf(on int) (p PerfSurvey, err error) {
 	p = PerfSurvey{Walks: perfWalk, PMU: findPMU(), Missing: []string{}}
 	var inner error
 	err = pinned(on, func() {

@@ -61,7 +61,7 @@ func TestCountersCount(t *testing.T) {
 // one over 4 KiB does not.
 func TestSurveyPerf(t *testing.T) {
 	_, cpus := calibrated(t)
-	p, err := SurveyPerf(cpus[0])
+	p, err := surveyPerf(cpus[0])
 	if err != nil {
 		t.Skip(err)
 	}

@@ -29,9 +29,9 @@ type Ruler struct {
 
 // Bounds of the ruler check.
 const (
-	RateMinGHz   = 0.4 // an effective clock rate below this is no CPU in use
-	RateMaxGHz   = 6.5
-	RateSame     = 0.05                   // relative change of the rate over a run
+	rateMinGHz   = 0.4 // an effective clock rate below this is no CPU in use
+	rateMaxGHz   = 6.5
+	rateSame     = 0.05                   // relative change of the rate over a run
 	driftWindow  = 100 * time.Millisecond // an anchor is good to 1 us or so: 10 ppm of this
 	chainRounds  = 1600                   // of 64 additions: about 30 us at 3 GHz
 	chainRepeats = 31
@@ -70,9 +70,9 @@ func (r *Ruler) Recheck() (err error) {
 	if err := r.judge(r.DriftAfter, r.GHzAfter); err != nil {
 		return err
 	}
-	if change := math.Abs(r.GHzAfter-r.GHzBefore) / r.GHzBefore; change > RateSame {
+	if change := math.Abs(r.GHzAfter-r.GHzBefore) / r.GHzBefore; change > rateSame {
 		return fmt.Errorf("%w: the CPU ran at %.2f GHz before and %.2f after, a change of %.0f %% (at most %.0f): fix the frequency (scripts/tune.sh), or run again",
-			ErrRuler, r.GHzBefore, r.GHzAfter, change*100, RateSame*100)
+			ErrRuler, r.GHzBefore, r.GHzAfter, change*100, rateSame*100)
 	}
 	return nil
 }
@@ -81,8 +81,8 @@ func (r *Ruler) judge(drift, ghz float64) error {
 	if math.Abs(drift) > cpu.CalibrateTolerance {
 		return fmt.Errorf("%w: the counter drifts from CLOCK_MONOTONIC_RAW by %.3g (at most %g)", ErrRuler, drift, cpu.CalibrateTolerance)
 	}
-	if ghz < RateMinGHz || ghz > RateMaxGHz {
-		return fmt.Errorf("%w: a chain of additions ran at %.3g GHz (believable: %.1f to %.1f)", ErrRuler, ghz, RateMinGHz, RateMaxGHz)
+	if ghz < rateMinGHz || ghz > rateMaxGHz {
+		return fmt.Errorf("%w: a chain of additions ran at %.3g GHz (believable: %.1f to %.1f)", ErrRuler, ghz, rateMinGHz, rateMaxGHz)
 	}
 	return nil
 }

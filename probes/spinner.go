@@ -43,7 +43,7 @@ func (s *spinner) run(clock cpu.Clock, duration time.Duration) {
 	s.touch()
 	start := readUsage()
 	start.voluntary, start.involuntary, start.faults = cpu.Switches() // after the files, whose reading faults
-	s.spin(clock.Ticks(GapNs), clock.Ticks(int64(duration)))
+	s.spin(clock.Ticks(gapNs), clock.Ticks(int64(duration)))
 	voluntary, involuntary, faults := cpu.Switches()
 	end := readUsage()
 	end.voluntary, end.involuntary, end.faults = voluntary, involuntary, faults

@@ -171,7 +171,7 @@ func (s *Session) takeClock(into *Survey, budget time.Duration) error {
 		if i == 0 {
 			continue
 		}
-		o, err := CounterOffset(s.Clock, s.CPUs[0], other, max(budget/time.Duration(2*len(s.CPUs)), time.Millisecond))
+		o, err := counterOffset(s.Clock, s.CPUs[0], other, max(budget/time.Duration(2*len(s.CPUs)), time.Millisecond))
 		if err != nil {
 			return err
 		}
@@ -229,7 +229,7 @@ const homeBudget = 20 * time.Millisecond
 // takeHomes measures the first pair with its line on each node in turn.
 func (s *Session) takeHomes(into *Survey, nodes topology.List) error {
 	for _, n := range nodes {
-		f, err := LineTransferOn(s.Clock, s.CPUs[0], s.CPUs[1], n, homeBudget)
+		f, err := lineTransferOn(s.Clock, s.CPUs[0], s.CPUs[1], n, homeBudget)
 		if err != nil {
 			into.Missing = append(into.Missing, fmt.Sprintf("c2c with the line on node %d: %v", n, err))
 			continue
@@ -308,7 +308,7 @@ func (s *Session) takeDisk(into *Survey, budget time.Duration) (err error) {
 
 // takePerf takes no budget: two walks of known length.
 func (s *Session) takePerf(into *Survey, _ time.Duration) error {
-	p, err := SurveyPerf(s.CPUs[0])
+	p, err := surveyPerf(s.CPUs[0])
 	if err != nil {
 		into.Missing = append(into.Missing, "perf: "+err.Error())
 		return nil

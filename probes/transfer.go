@@ -63,9 +63,9 @@ func LineTransfer(clock cpu.Clock, a, b int, budget time.Duration) (oneWay Floor
 	return transfer(clock, a, b, anyNode, budget)
 }
 
-// LineTransferOn is LineTransfer of a line in the memory of the node given:
+// lineTransferOn is LineTransfer of a line in the memory of the node given:
 // bound there and read back. A line's home decides which node is asked for it.
-func LineTransferOn(clock cpu.Clock, a, b, node int, budget time.Duration) (oneWay Floor, err error) {
+func lineTransferOn(clock cpu.Clock, a, b, node int, budget time.Duration) (oneWay Floor, err error) {
 	return transfer(clock, a, b, node, budget)
 }
 

@@ -9,7 +9,7 @@ import (
 
 // ComparisonTable writes a comparison for a terminal of width columns.
 func ComparisonTable(w io.Writer, c record.Comparison, width int, color bool) error {
-	p := &printer{width: max(width, WidthMin), color: color}
+	p := &printer{width: max(width, widthMin), color: color}
 	p.wrap("old      ", c.Old)
 	p.wrap("new      ", c.New)
 	for i, line := range comparisonRemarks(c) {

@@ -13,7 +13,7 @@ import (
 // GatedTable writes what a gate came to for a terminal of width columns: the
 // findings that are not a pass, then how many are.
 func GatedTable(w io.Writer, g record.Gated, width int, color bool) error {
-	p := &printer{width: max(width, WidthMin), color: color}
+	p := &printer{width: max(width, widthMin), color: color}
 	p.line("gate     %s", p.paint(g.Verdict))
 	for _, r := range g.Reasons {
 		p.wrap("         ", r)
@@ -57,7 +57,7 @@ func findingCells(f record.Finding, n *notes) []string {
 	if f.Low == 0 && f.High == 0 {
 		span = ""
 	}
-	return []string{folding(f.Row, WidthMin), f.Unit, f.Rule, found, span, allowed, f.Verdict + n.mark(f.Reasons)}
+	return []string{folding(f.Row, widthMin), f.Unit, f.Rule, found, span, allowed, f.Verdict + n.mark(f.Reasons)}
 }
 
 func percent(share float64) string { return fmt.Sprintf("%+.1f%%", 100*share) }

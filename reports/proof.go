@@ -11,7 +11,7 @@ import (
 // ProofTable writes what a gate's trial of itself came to, for a terminal of
 // width columns.
 func ProofTable(w io.Writer, proof record.Proof, width int, color bool) error {
-	p := &printer{width: max(width, WidthMin), color: color}
+	p := &printer{width: max(width, widthMin), color: color}
 	p.wrap("host     ", fmt.Sprintf("%s: %s, CPUs %d, %s", proof.Host.Name, oneSpaced(proof.Host.CPU), len(proof.Host.Allowed), proof.Fitness.Verdict))
 	p.wrap("gate     ", fmt.Sprintf("%s; %d pairs of processes, %d trials for each figure, drawn from %d blocks, seed %d", strings.Join(proof.Rules, ", "), proof.Pairs, proof.Trials, proof.Blocks, proof.Seed))
 	p.wrap("alarms   ", fmt.Sprintf("%s with nothing changed", rate(proof.FalseAlarms)))

@@ -291,7 +291,7 @@ func TestTableNamesWhatIsNoted(t *testing.T) {
 	plain, judged := tcpRow(), spscRow(host)
 	judged.Steadiness = &record.Steadiness{Unsteady: true, Unit: "ns/op", Verdict: "drifts"}
 	var out strings.Builder
-	if err := Table(&out, record.Run{Fitness: host, Rows: []record.Row{plain, judged, spscRow(host)}}, WidthDefault, false); err != nil {
+	if err := Table(&out, record.Run{Fitness: host, Rows: []record.Row{plain, judged, spscRow(host)}}, widthDefault, false); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(out.String(), "\n")
@@ -345,7 +345,7 @@ func TestOldSchemaLoads(t *testing.T) {
 	if err := HTML(io.Discard, []Loaded{{Name: "v1", Run: run}, {Name: "now", Run: sampleRun()}}); err != nil {
 		t.Error(err)
 	}
-	if err := Table(io.Discard, run, WidthMin, false); err != nil {
+	if err := Table(io.Discard, run, widthMin, false); err != nil {
 		t.Error(err)
 	}
 	if _, err := Compare(Loaded{Name: "v1", Run: run}, Loaded{Name: "now", Run: sampleRun()}); err != nil {

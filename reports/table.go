@@ -14,15 +14,15 @@ import (
 
 // Widths of the table, in columns.
 const (
-	WidthMin     = 80
-	WidthDefault = 100
+	widthMin     = 80
+	widthDefault = 100
 )
 
-// Table writes run for a terminal of width columns (at least WidthMin): the
+// Table writes run for a terminal of width columns (at least widthMin): the
 // host and whether it can be trusted, the targets and what became of them, then
 // the figures that no target is stated for. color marks the verdicts.
 func Table(w io.Writer, run record.Run, width int, color bool) error {
-	p := &printer{width: max(width, WidthMin), color: color}
+	p := &printer{width: max(width, widthMin), color: color}
 	p.host(run)
 	p.fitness(run.Fitness)
 	p.targets(run.Rows)

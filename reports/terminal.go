@@ -11,16 +11,16 @@ import (
 )
 
 // Terminal says how to write a Table to f: its width in columns, and whether it
-// takes colour. What is not a terminal gets WidthDefault and none; NO_COLOR and
+// takes colour. What is not a terminal gets widthDefault and none; NO_COLOR and
 // TERM=dumb forbid it anywhere.
 func Terminal(f *os.File) (width int, color bool) {
 	fd := int(f.Fd())
 	if !term.IsTerminal(fd) {
-		return WidthDefault, false
+		return widthDefault, false
 	}
 	width, _, err := term.GetSize(fd)
 	if err != nil || width <= 0 {
-		width = WidthDefault
+		width = widthDefault
 	}
 	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

@@ -98,8 +98,8 @@ func TestPoliciesOfAFullLane(t *testing.T) {
 			f.Step(0)
 		}
 		lane, dropped := f.bus.Routed[0].Len(), int(f.dropped(wire.ReasonQueueFull))
-		if lane != want.lane || dropped != want.dropped || f.lossy.Len() != want.source || f.Waiting() != 200-lane-dropped-want.source {
-			t.Errorf("%v: %d in the lane, %d dropped, %d in the source, %d waiting; want %+v", policy, lane, dropped, f.lossy.Len(), f.Waiting(), want)
+		if lane != want.lane || dropped != want.dropped || f.lossy.Len() != want.source || f.waiting() != 200-lane-dropped-want.source {
+			t.Errorf("%v: %d in the lane, %d dropped, %d in the source, %d waiting; want %+v", policy, lane, dropped, f.lossy.Len(), f.waiting(), want)
 		}
 	}
 }
@@ -143,8 +143,8 @@ func TestAPauseHoldsWhoSendsTransactions(t *testing.T) {
 	for range 3 {
 		f.Step(0)
 	}
-	if f.Waiting() != 3 || f.held.Len() != 2 || f.bus.Routed[0].Len() != 4 || f.bus.Routed[1].Len() != 0 {
-		t.Fatalf("%d on hold, %d in their source, %d and %d routed; want 3, 2, 4 and 0", f.Waiting(), f.held.Len(), f.bus.Routed[0].Len(), f.bus.Routed[1].Len())
+	if f.waiting() != 3 || f.held.Len() != 2 || f.bus.Routed[0].Len() != 4 || f.bus.Routed[1].Len() != 0 {
+		t.Fatalf("%d on hold, %d in their source, %d and %d routed; want 3, 2, 4 and 0", f.waiting(), f.held.Len(), f.bus.Routed[0].Len(), f.bus.Routed[1].Len())
 	}
 	if f.Step(0) != 0 {
 		t.Error("a step that moved nothing reports work")
@@ -204,9 +204,9 @@ func TestDatagramsNeverHoldWhatIsBehindThem(t *testing.T) {
 				f.Step(0)
 			}
 			urgent, lane, dropped := f.bus.Routed[0].Len(), f.bus.Routed[1].Len(), int(f.dropped(c.reason))
-			if urgent != 1 || lane != want || dropped != 3*batch-want || f.Waiting() != 0 || f.letters.Lane.Len() != dropped {
+			if urgent != 1 || lane != want || dropped != 3*batch-want || f.waiting() != 0 || f.letters.Lane.Len() != dropped {
 				t.Errorf("%s, %v: %d urgent and %d transactions routed, %d given up on, %d waiting, %d letters; want 1, %d, the rest of %d, none, and a letter for each",
-					name, policy, urgent, lane, dropped, f.Waiting(), f.letters.Lane.Len(), want, 3*batch)
+					name, policy, urgent, lane, dropped, f.waiting(), f.letters.Lane.Len(), want, 3*batch)
 			}
 		}
 	}

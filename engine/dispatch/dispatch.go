@@ -231,15 +231,3 @@ func (d *Dispatcher) hand() (work int) {
 	}
 	return work
 }
-
-// Waiting is how many events wait in trays and on hold; the dispatcher's
-// thread's to call.
-func (d *Dispatcher) Waiting() (n int) {
-	for i := range d.trays {
-		n += d.trays[i].n
-	}
-	for i := range d.ways {
-		n += len(d.ways[i].paused)
-	}
-	return n
-}

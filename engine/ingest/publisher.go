@@ -69,9 +69,6 @@ func (p *Publisher) PublishBatch(events []Event) (taken int, err error) {
 // whoever stops publishing calls it until it did.
 func (p *Publisher) Flush() bool { return p.intake.Flush() }
 
-// Counters are the publisher's.
-func (p *Publisher) Counters() *Counters { return &p.intake.Counters }
-
 func (p *Publisher) admit(e *Event, now cpu.Ticks) error {
 	f := &p.frame
 	f.Payload, f.ID, f.Intended, f.Priority = e.Payload, e.ID, e.Intended, e.Priority

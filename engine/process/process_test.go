@@ -155,8 +155,8 @@ func TestTheStorerKeepsWhatTheLogRefuses(t *testing.T) {
 	for b.log.room = 20; b.log.room > 0; {
 		s.Step(0)
 	}
-	if n := b.pool.Reclaim(); n != 20 || s.Waiting() != 30 {
-		t.Fatalf("%d slots came home and %d events wait, want 20 and 30", n, s.Waiting())
+	if n := b.pool.Reclaim(); n != 20 || s.waiting() != 30 {
+		t.Fatalf("%d slots came home and %d events wait, want 20 and 30", n, s.waiting())
 	}
 	if s.Step(0) != 0 {
 		t.Error("a step that stored nothing reports work")

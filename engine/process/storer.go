@@ -183,11 +183,3 @@ func (s *Storer) appendAsked(r event.Ref, h *event.Header) bool {
 	s.answers.promise(r, h, s.last)
 	return true
 }
-
-// Waiting is how many events the log had no room for; the storer's thread's to call.
-func (s *Storer) Waiting() (n int) {
-	for i := range s.trays {
-		n += s.trays[i].n - s.trays[i].next
-	}
-	return n
-}

@@ -17,21 +17,6 @@ func (d *Dedup) ClaimBatch(ids []uint64, outcomes []Outcome) { d.putBatch(ids, o
 // InsertBatch is to Insert what ClaimBatch is to Claim.
 func (d *Dedup) InsertBatch(ids []uint64, outcomes []Outcome) { d.putBatch(ids, outcomes, committed) }
 
-// CommitBatch commits each of the ids and says how many of them were claimed.
-func (d *Dedup) CommitBatch(ids []uint64) (n int) {
-	var mixed [prefetchAhead]uint64
-	for len(ids) > 0 {
-		batch := d.fetch(&mixed, ids)
-		for _, m := range batch {
-			if d.settle(m, committed) {
-				n++
-			}
-		}
-		ids = ids[len(batch):]
-	}
-	return n
-}
-
 func (d *Dedup) putBatch(ids []uint64, outcomes []Outcome, state uint64) {
 	outcomes = outcomes[:len(ids)]
 	var mixed [prefetchAhead]uint64

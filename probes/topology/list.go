@@ -83,9 +83,9 @@ func parseNumber(text string) (int, error) {
 	return int(n), nil
 }
 
-// ParseMask reads the kernel's mask format: 32-bit hexadecimal words separated
+// parseMask reads the kernel's mask format: 32-bit hexadecimal words separated
 // by commas, the last one lowest.
-func ParseMask(text string) (List, error) {
+func parseMask(text string) (List, error) {
 	text = strings.Trim(text, " \t\r\n\x00")
 	words := strings.Split(strings.TrimPrefix(text, "0x"), ",")
 	slices.Reverse(words)

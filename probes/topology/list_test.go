@@ -37,7 +37,7 @@ func TestParseMask(t *testing.T) {
 		{"0000,00000000,000000ff,ff000000", "24-39"}, {"80000000,00000001", "0,63"}, {"ffff00000000ffff", "0-15,48-63"},
 		{"", "!"}, {"0-3", "!"}, {"g", "!"}, {",", "!"}, {"1" + strings.Repeat(",00000000", 512), "!"},
 	} {
-		list, err := ParseMask(test.text)
+		list, err := parseMask(test.text)
 		got := list.String()
 		if err != nil {
 			got = "!"
@@ -82,7 +82,7 @@ func FuzzParseList(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, parse := range []func(string) (List, error){ParseList, ParseMask} {
+		for _, parse := range []func(string) (List, error){ParseList, parseMask} {
 			list, err := parse(text)
 			if err != nil {
 				continue

@@ -145,7 +145,7 @@ func (r *reader) set(mask, list string) (List, bool) {
 // maskMark tells a mask from a list of the same text among those parsed.
 const maskMark = "mask "
 
-func parseMarkedMask(text string) (List, error) { return ParseMask(text[len(maskMark):]) }
+func parseMarkedMask(text string) (List, error) { return parseMask(text[len(maskMark):]) }
 
 // optional is a list file whose absence means that the kernel does not say.
 func (r *reader) optional(path string) *List {

@@ -63,7 +63,7 @@ func linear(axis *plot.Axis, low, high float64, ticks plot.Ticker, label string)
 func named(axis *plot.Axis, names []string) {
 	ticks := make([]plot.Tick, len(names))
 	for i, n := range names {
-		ticks[i] = plot.Tick{Value: float64(i), Label: Clip(n)}
+		ticks[i] = plot.Tick{Value: float64(i), Label: clip(n)}
 	}
 	axis.Min, axis.Max = -0.5, float64(len(names))-0.5
 	axis.Tick.Marker, axis.Tick.Length = plot.ConstantTicks(ticks), 0
@@ -71,9 +71,9 @@ func named(axis *plot.Axis, names []string) {
 
 const nameMax = 34 // characters of a name beside a plot
 
-// Clip shortens a name that would leave no room for the plot, from its middle:
+// clip shortens a name that would leave no room for the plot, from its middle:
 // what tells rows apart stands at both ends.
-func Clip(name string) string { return clipped(name, nameMax) }
+func clip(name string) string { return clipped(name, nameMax) }
 
 func clipped(name string, most int) string {
 	r := []rune(name)

@@ -162,9 +162,9 @@ func directed(c record.Change, alpha float64) string {
 	return record.Worse
 }
 
-// Worsening is by how much a change is for the worse, as a share: 0.05 for 5 %
+// worsening is by how much a change is for the worse, as a share: 0.05 for 5 %
 // more time, or for a rate that makes each event take 5 % longer.
-func Worsening(c record.Change) float64 {
+func worsening(c record.Change) float64 {
 	if MoreIsBetter(c.Unit) {
 		return 1/c.Ratio - 1
 	}

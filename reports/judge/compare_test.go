@@ -51,8 +51,8 @@ func TestCompareDirections(t *testing.T) {
 			t.Fatal(err)
 		}
 		change := got.Changes[0]
-		if change.Direction != c.want || math.Abs(Worsening(change)-c.worse) > 0.02 {
-			t.Errorf("%s %v to %v: %s, worse by %.3f, want %s, %.3f", c.unit, c.old, c.new, change.Direction, Worsening(change), c.want, c.worse)
+		if change.Direction != c.want || math.Abs(worsening(change)-c.worse) > 0.02 {
+			t.Errorf("%s %v to %v: %s, worse by %.3f, want %s, %.3f", c.unit, c.old, c.new, change.Direction, worsening(change), c.want, c.worse)
 		}
 		if change.RatioLow > change.Ratio || change.RatioHi < change.Ratio {
 			t.Errorf("%v lies outside its interval [%v, %v]", change.Ratio, change.RatioLow, change.RatioHi)

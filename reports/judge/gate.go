@@ -62,7 +62,7 @@ func (r Rule) relative(e Evidence) []record.Finding {
 			continue
 		}
 		band := e.Bands[Cell{c.Row, c.Unit}]
-		f := record.Finding{Rule: r.Text, Row: c.Row, Unit: c.Unit, Verdict: record.Pass, Relative: true, Value: Worsening(c), Band: band, Allowed: max(r.Bound, band), PHolm: c.PHolm}
+		f := record.Finding{Rule: r.Text, Row: c.Row, Unit: c.Unit, Verdict: record.Pass, Relative: true, Value: worsening(c), Band: band, Allowed: max(r.Bound, band), PHolm: c.PHolm}
 		f.Low, f.High = worsened(c)
 		switch {
 		case blind(c, len(e.Comparison.Changes), e.Comparison.Alpha):
@@ -78,9 +78,9 @@ func (r Rule) relative(e Evidence) []record.Finding {
 	return findings
 }
 
-// worsened is the interval of Worsening.
+// worsened is the interval of worsening.
 func worsened(c record.Change) (low, high float64) {
-	a, b := Worsening(record.Change{Unit: c.Unit, Ratio: c.RatioLow}), Worsening(record.Change{Unit: c.Unit, Ratio: c.RatioHi})
+	a, b := worsening(record.Change{Unit: c.Unit, Ratio: c.RatioLow}), worsening(record.Change{Unit: c.Unit, Ratio: c.RatioHi})
 	return min(a, b), max(a, b)
 }
 

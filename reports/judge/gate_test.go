@@ -192,7 +192,7 @@ func TestRate(t *testing.T) {
 		hits, of  int
 		low, high float64
 	}{{0, 300, 0, 0.01222}, {1, 300, 0.0000844, 0.01843}, {10, 20, 0.27196, 0.72804}, {300, 300, 0.98778, 1}} {
-		r := NewRate(c.hits, c.of)
+		r := newRate(c.hits, c.of)
 		if math.Abs(r.Low-c.low) > 1e-4 || math.Abs(r.High-c.high) > 1e-4 {
 			t.Errorf("%d of %d: %.5f to %.5f, want %v to %v", c.hits, c.of, r.Low, r.High, c.low, c.high)
 		}

@@ -73,7 +73,7 @@ func (d Drill) sum(p *record.Proof) {
 			measured = append(measured, row.Power[i].Measured)
 		}
 		if len(measured) > 0 {
-			p.Power[i].Found, p.Power[i].Measured = NewRate(hits, d.Trials*len(measured)), median(measured)
+			p.Power[i].Found, p.Power[i].Measured = newRate(hits, d.Trials*len(measured)), median(measured)
 		}
 	}
 }

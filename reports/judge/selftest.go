@@ -51,8 +51,8 @@ func (b Bank) With(name string, other Bank) Bank {
 	return out
 }
 
-// NewRate is hits out of of.
-func NewRate(hits, of int) record.Rate {
+// newRate is hits out of of.
+func newRate(hits, of int) record.Rate {
 	r := record.Rate{Hits: hits, Of: of, High: 1}
 	if hits > 0 { // P(X >= hits) rises with p
 		r.Low = solve(func(p float64) float64 { return mathx.BetaInc(p, float64(hits), float64(of-hits+1)) }, (1-Confidence)/2)
@@ -109,7 +109,7 @@ func (d Drill) Run(bank Bank, row string) (record.Rate, error) {
 			alarms++
 		}
 	}
-	return NewRate(alarms, d.Trials), nil
+	return newRate(alarms, d.Trials), nil
 }
 
 // of is the bank of some rows alone, as they are measured again.
