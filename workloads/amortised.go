@@ -66,7 +66,7 @@ func (b *Bench) timeLoop(role string, n, items int, run loop) Outcome {
 	empty, succeeded := b.emptyLoop(n+b.extra(n)), 0
 	slices := b.newSlices(n)
 	var took cpu.Ticks
-	b.counted(role, func() {
+	b.counting.around(role, func() {
 		began := cpu.Now()
 		succeeded = slices.run(began, n, run)
 		took = cpu.End() - began

@@ -9,12 +9,10 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"eventstreamcore/engine/cpu"
 	"eventstreamcore/probes"
-	"eventstreamcore/reports/judge"
 	"eventstreamcore/reports/record"
 	"eventstreamcore/workloads/drive"
 )
@@ -22,7 +20,6 @@ import (
 // Bench is the setting that all workloads of a run share.
 type Bench struct {
 	Clock    cpu.Clock
-	Ruler    probes.Ruler
 	Fitness  record.Fitness
 	Allowed  []int         // CPUs this process may pin threads to, ascending
 	Isolated []int         // those the scheduler leaves alone, where nothing unpinned belongs
@@ -48,24 +45,24 @@ type Bench struct {
 	// gate that is to find it; 0 in every other run.
 	Slowdown float64
 
-	unstamped     bool  // no trials with stamps beside the others
-	inTurns       bool  // with other processes, on the same CPUs
-	others        []int // CPUs of the plan's threads
-	housekeeping  []int // CPUs that the plan keeps for what does not spin
-	node          int   // whose memory events take, or -1
-	planned, done int
-	began         time.Time
-	found         []record.Placed // where the threads of the present trial were
-	rigs          []*rig          // the engines of the present cell
-	guest         bool
-	continued     func() []cpu.Ticks // of the process, while it measures
-	warmUp        int                // trials of the present cell that came before those that count
+	unstamped    bool  // no trials with stamps beside the others
+	inTurns      bool  // with other processes, on the same CPUs
+	others       []int // CPUs of the plan's threads
+	housekeeping []int // CPUs that the plan keeps for what does not spin
+	node         int   // whose memory events take, or -1
+	guest        bool
+	continued    func() []cpu.Ticks // of the process, while it measures
 
-	uncounting bool // between nodes, where only times are kept: counters come and go at the price of an interrupt to every CPU
+	progress progress
+	present  present
+	counting counting
+}
 
-	counting sync.Mutex       // around what several threads count
-	counts   []record.Counter // of the present trial
-	source   record.Counters
+// present is what belongs to the cell under way.
+type present struct {
+	rigs   []*rig          // its engines
+	found  []record.Placed // where the threads of the last trial were
+	warmUp int             // trials that came before those that count
 }
 
 // Settle prepares the process for measuring: the collector is off, and there are
@@ -122,7 +119,7 @@ func (b *Bench) Measure(chosen []Workload, stopped func() bool) (rows []record.R
 			jobs = append(jobs, job{w.Name, c})
 		}
 	}
-	b.planned, b.began = len(jobs), time.Now()
+	b.progress = progress{cells: len(jobs), began: time.Now()}
 	continued, unwatch := probes.WatchContinues()
 	defer unwatch()
 	b.continued = continued
@@ -130,13 +127,12 @@ func (b *Bench) Measure(chosen []Workload, stopped func() bool) (rows []record.R
 		if stopped() {
 			break
 		}
-		b.progress(j.workload, j.cell)
+		b.progress.next(b.Log, title(j.workload, j.cell))
 		measured, err := b.cell(j.workload, j.cell, stopped)
 		if err != nil {
 			return rows, fmt.Errorf("%s: %w", title(j.workload, j.cell), err)
 		}
 		rows = append(rows, measured...)
-		b.done++
 	}
 	return rows, nil
 }
@@ -154,14 +150,21 @@ func title(workload string, c Cell) string {
 	return s.String()
 }
 
-// progress says what comes next, how far the run is and when it will be over.
-func (b *Bench) progress(workload string, c Cell) {
+// progress is how far a run is.
+type progress struct {
+	cells, begun int
+	began        time.Time
+}
+
+// next says what comes next, how far the run is and when it will be over.
+func (p *progress) next(w io.Writer, name string) {
 	eta := "?"
-	if b.done > 0 {
-		left := time.Since(b.began) / time.Duration(b.done) * time.Duration(b.planned-b.done)
+	if done := p.begun; done > 0 {
+		left := time.Since(p.began) / time.Duration(done) * time.Duration(p.cells-done)
 		eta = left.Round(time.Second).String()
 	}
-	fmt.Fprintf(b.Log, "[%2d/%d, %s left] %s\n", b.done+1, b.planned, eta, title(workload, c))
+	p.begun++
+	fmt.Fprintf(w, "[%2d/%d, %s left] %s\n", p.begun, p.cells, eta, name)
 }
 
 // cell measures one cell: its floor, a warm-up, its trials.
@@ -214,7 +217,7 @@ func (b *Bench) prepare(workload string, c Cell) (row record.Row, err error) {
 
 // trials opens a cell, warms it up and keeps so many trials of it.
 func (b *Bench) trials(name string, c Cell, wanted int, stopped func() bool) (outcomes []Outcome, err error) {
-	b.rigs = nil
+	b.present.rigs = nil
 	trial, err := c.Open(b)
 	if err != nil {
 		return nil, err
@@ -242,7 +245,7 @@ func (b *Bench) trials(name string, c Cell, wanted int, stopped func() bool) (ou
 			warm = unsettled(outcomes)
 		}
 	}
-	b.warmUp = warm
+	b.present.warmUp = warm
 	kept := outcomes[min(warm, len(outcomes)):]
 	if b.Profile > 0 && !stopped() {
 		return kept, b.profile(name, trial, stopped)
@@ -261,85 +264,6 @@ const trialsLeast = 1
 // kept is how many trials of the cell are kept.
 func (b *Bench) kept(c Cell) int {
 	return max(b.Trials/max(c.Rare, 1), min(b.Trials, trialsLeast))
-}
-
-// rows makes the cell's row, and one for each of its spans.
-func (b *Bench) rows(base record.Row, c Cell, outcomes []Outcome) (rows []record.Row) {
-	if len(outcomes) == 0 {
-		return nil
-	}
-	if b.Slowdown > 0 {
-		base.Notes = append(base.Notes, fmt.Sprintf("slowed by %v %% on purpose", 100*b.Slowdown))
-	}
-	if floor := pooled(outcomes); floor != nil {
-		base.Floor = floor
-	}
-	own := base
-	for _, out := range outcomes {
-		own.Trials = append(own.Trials, out.Trial)
-		own.Placed, own.Slabs = out.Placed, out.Slabs
-	}
-	own.Interrupts = interruptsOf(outcomes)
-	for _, r := range b.rigs {
-		own.Strips = append(own.Strips, r.strips...)
-	}
-	if own.Loads = loads(outcomes); own.Loads != nil {
-		own.Notes = append(own.Notes, notes(own.Loads, outcomes[0])...)
-	}
-	if text := pressed(outcomes); text != "" {
-		own.Notes = append(own.Notes, text)
-	}
-	spans := spansOf(outcomes)
-	if slices.ContainsFunc(own.Trials, func(t record.Trial) bool { return len(t.Values) > 0 || t.Invalid != "" && spans == nil }) {
-		b.judge(&own, c.Targets)
-		steady(&own, b.warmUp)
-		rows = append(rows, own)
-	}
-	for i, span := range spans {
-		row := base
-		row.Params = append(slices.Clone(base.Params), record.Param{Key: "span", Value: span.Name})
-		row.Placed, row.Slabs, row.Strips, row.Interrupts = own.Placed, own.Slabs, own.Strips, own.Interrupts
-		b.spanTrials(&row, i, outcomes)
-		if c.pair == (Pair{}) || c.pair == b.Pairs[0] {
-			b.judge(&row, span.Targets)
-		}
-		steady(&row, b.warmUp)
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-// spansOf is the spans of the first trial that has them.
-func spansOf(outcomes []Outcome) []Span {
-	for _, out := range outcomes {
-		if len(out.Spans) > 0 {
-			return out.Spans
-		}
-	}
-	return nil
-}
-
-func (b *Bench) judge(row *record.Row, targets []string) {
-	for _, id := range targets {
-		t, ok := judge.ByID(id)
-		if !ok {
-			panic("workloads: no target " + id)
-		}
-		row.Judgements = append(row.Judgements, judge.Row(t, *row, b.Fitness))
-	}
-}
-
-// JudgeAgain judges every row anew: what was found out about the host after
-// they were measured bears on all of them.
-func (b *Bench) JudgeAgain(rows []record.Row) {
-	for i := range rows {
-		var targets []string
-		for _, j := range rows[i].Judgements {
-			targets = append(targets, j.Target)
-		}
-		rows[i].Judgements = nil
-		b.judge(&rows[i], targets)
-	}
 }
 
 // Placed is where this run's own threads are: the measured ones by their role,

@@ -22,7 +22,7 @@ func (b *Bench) pinned(on int, f func()) error {
 // until all of them are in place before any begins. What each counts goes into
 // the trial.
 func (b *Bench) together(cpus []int, f func(i int)) error {
-	return b.held(cpus, func(i int) { b.counted(b.role(cpus[i]), func() { f(i) }) })
+	return b.held(cpus, func(i int) { b.counting.around(b.role(cpus[i]), func() { f(i) }) })
 }
 
 // held is together without counting. Where each was is read back at its end and
@@ -49,7 +49,7 @@ func (b *Bench) held(cpus []int, f func(i int)) error {
 	if err := errors.Join(append(errs, strayed...)...); err != nil {
 		return err
 	}
-	b.found = append(b.found, found...)
+	b.present.found = append(b.present.found, found...)
 	return nil
 }
 
@@ -82,19 +82,19 @@ func (b *Bench) role(on int) string {
 
 // takeFound is where the threads of a trial were, each place once.
 func (b *Bench) takeFound() (list []record.Placed) {
-	for _, p := range b.found {
+	for _, p := range b.present.found {
 		if !slices.ContainsFunc(list, func(q record.Placed) bool { return q.Role == p.Role && q.CPU == p.CPU }) {
 			list = append(list, p)
 		}
 	}
-	b.found = b.found[:0]
+	b.present.found = b.present.found[:0]
 	return list
 }
 
 // place notes where the threads of a trial and their memory were found.
 func (b *Bench) place(out *Outcome) (err error) {
 	out.Placed = append(out.Placed, b.takeFound()...)
-	for _, r := range b.rigs {
+	for _, r := range b.present.rigs {
 		err = errors.Join(err, r.place(out))
 	}
 	return err

@@ -102,7 +102,7 @@ type watch struct {
 
 // watch begins to watch what disturbs a trial.
 func (b *Bench) watch() (w watch) {
-	for _, r := range b.rigs {
+	for _, r := range b.present.rigs {
 		r.startCounting()
 		w.marks = append(w.marks, marks(r.loops))
 	}
@@ -119,16 +119,16 @@ func (b *Bench) witness(out *Outcome, w watch) error {
 		values = append(values, value("quota-throttled", float64(*n)))
 	}
 	out.Noise, out.interrupts = append(out.Noise, values...), named
-	for i, r := range b.rigs {
+	for i, r := range b.present.rigs {
 		for len(r.strips) < len(r.loops) {
 			r.strips = append(r.strips, record.Strip{})
 		}
 		for j, loop := range r.loops {
 			loop.lengthenStrip(&r.strips[j], w.marks[i][j], b.suspects())
 		}
-		b.counts = append(b.counts, r.stopCounting()...)
+		b.counting.add(r.stopCounting()...)
 	}
-	out.Counters, b.counts = summed(b.counts), nil
+	out.Counters = b.counting.take()
 	return b.place(out)
 }
 

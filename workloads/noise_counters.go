@@ -2,15 +2,26 @@ package workloads
 
 import (
 	"slices"
+	"sync"
 
 	"eventstreamcore/probes"
 	"eventstreamcore/reports/record"
 )
 
-// counted counts around f on the calling thread, which was pinned. What cannot
-// be counted is said once for the run, and f runs all the same.
-func (b *Bench) counted(role string, f func()) {
-	if b.uncounting {
+// counting is what performance counters counted in the present trial, on several
+// threads.
+type counting struct {
+	off bool // only times are kept: counters come and go at the price of an interrupt to every CPU
+
+	mutex  sync.Mutex // around the rest
+	counts []record.Counter
+	source record.Counters
+}
+
+// around counts around f on the calling thread, which was pinned. What cannot be
+// counted is said once for the run, and f runs all the same.
+func (n *counting) around(role string, f func()) {
+	if n.off {
 		f()
 		return
 	}
@@ -20,47 +31,48 @@ func (b *Bench) counted(role string, f func()) {
 	}
 	f()
 	if err != nil {
-		b.uncounted(err.Error())
+		n.lacks(err.Error())
 		return
 	}
 	counts, err := c.Stop()
 	if err != nil {
-		b.uncounted(err.Error())
+		n.lacks(err.Error())
 	}
 	_ = c.Close() // what was read, was read
-	b.counting.Lock()
-	defer b.counting.Unlock()
-	b.source.PMU = c.PMU
-	b.lacking(c.Missing...)
-	b.counts = append(b.counts, counters(role, counts)...)
+	n.opened(c)
+	n.add(counters(role, counts)...)
 }
 
-// uncounted notes why something is not counted.
-func (b *Bench) uncounted(why string) {
-	b.counting.Lock()
-	defer b.counting.Unlock()
-	b.lacking(why)
+// opened notes where counts come from, and which do not.
+func (n *counting) opened(c *probes.Counters) {
+	n.mutex.Lock()
+	n.source.PMU = c.PMU
+	n.mutex.Unlock()
+	n.lacks(c.Missing...)
 }
 
-func (b *Bench) lacking(reasons ...string) {
+// lacks notes why something is not counted, each reason once.
+func (n *counting) lacks(reasons ...string) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
 	for _, why := range reasons {
-		if !slices.Contains(b.source.Missing, why) {
-			b.source.Missing = append(b.source.Missing, why)
+		if !slices.Contains(n.source.Missing, why) {
+			n.source.Missing = append(n.source.Missing, why)
 		}
 	}
 }
 
-// Counters is where the performance counters of the trials came from.
-func (b *Bench) Counters() *record.Counters {
-	b.counting.Lock()
-	defer b.counting.Unlock()
-	source := b.source
-	return &source
+func (n *counting) add(counts ...record.Counter) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	n.counts = append(n.counts, counts...)
 }
 
-// summed adds up what a thread's turns counted.
-func summed(counts []record.Counter) (list []record.Counter) {
-	for _, c := range counts {
+// take is what was counted since it was last taken, a thread's turns added up.
+func (n *counting) take() (list []record.Counter) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	for _, c := range n.counts {
 		i := slices.IndexFunc(list, func(o record.Counter) bool { return o.Thread == c.Thread && o.Name == c.Name })
 		if i < 0 {
 			list = append(list, c)
@@ -68,7 +80,16 @@ func summed(counts []record.Counter) (list []record.Counter) {
 		}
 		list[i].Value, list[i].Share = list[i].Value+c.Value, min(list[i].Share, c.Share)
 	}
+	n.counts = nil
 	return list
+}
+
+// Counters is where the performance counters of the trials came from.
+func (b *Bench) Counters() *record.Counters {
+	b.counting.mutex.Lock()
+	defer b.counting.mutex.Unlock()
+	source := b.counting.source
+	return &source
 }
 
 func counters(role string, counts []probes.Count) (list []record.Counter) {
@@ -83,13 +104,10 @@ func (r *rig) openCounting(b *Bench) {
 	for _, t := range r.engine.Threads() {
 		c, err := probes.OpenCountersOf(t.ID)
 		if err != nil {
-			b.uncounted(err.Error())
+			b.counting.lacks(err.Error())
 			return
 		}
-		b.counting.Lock()
-		b.source.PMU = c.PMU
-		b.lacking(c.Missing...)
-		b.counting.Unlock()
+		b.counting.opened(c)
 		r.counters = append(r.counters, threadCounters{t.Name(), c})
 	}
 }

@@ -78,8 +78,8 @@ func (b *Bench) HandOvers(t *topology.Topology, all int, stopped func() bool) ([
 	if len(homes) < 2 || len(nodes) == 0 {
 		return nil, nil
 	}
-	b.uncounting = true
-	defer func() { b.uncounting = false; b.use(b.Pairs[0]) }()
+	b.counting.off = true
+	defer func() { b.counting.off = false; b.use(b.Pairs[0]) }()
 	n := min(max(all/(len(nodes)*len(nodes)*len(homes)), handedLeast), handedMost)
 	var list []record.Matrix
 	for _, h := range handOvers {

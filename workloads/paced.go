@@ -69,7 +69,7 @@ func (p *pacedRig) run(b *Bench, s drive.Schedule, n int) (run pacedRun, err err
 	p.course.staged = p.trace.Staged()
 	before := p.engine.Stats()
 	since := marks(p.loops)
-	if err := b.pinned(b.Peer, func() { b.counted("generator", func() { run = p.generator.pace(s, n) }) }); err != nil {
+	if err := b.pinned(b.Peer, func() { b.counting.around("generator", func() { run = p.generator.pace(s, n) }) }); err != nil {
 		return run, err
 	}
 	run.lost, run.wrong = p.account(before, uint64(n))

@@ -74,7 +74,7 @@ func (b *Bench) newRig(change func(*engine.Config), feed *burst) (*rig, error) {
 		r.loops = append(r.loops, loopWatch{t.Name(), t.CPU(), t.Gaps()})
 	}
 	r.openCounting(b)
-	b.rigs = append(b.rigs, r)
+	b.present.rigs = append(b.present.rigs, r)
 	return r, nil
 }
 

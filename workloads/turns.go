@@ -77,7 +77,7 @@ func (t *Turns) Open(i int) (trials int, err error) {
 	if c.row, err = b.prepare(c.workload, cell); err != nil || c.row.Skipped != "" {
 		return 0, err
 	}
-	b.rigs = nil
+	b.present.rigs = nil
 	runtime.GC() // for it is off from here on
 	opened, err := c.cell.Open(b)
 	if err != nil {
@@ -106,8 +106,8 @@ func (t *Turns) Open(i int) (trials int, err error) {
 // costs more than the trial is long.
 func (b *Bench) turn(t Trial) (Outcome, error) {
 	long := b.Time
-	b.Time, b.uncounting = turnTime, true
-	defer func() { b.Time, b.uncounting = long, false }()
+	b.Time, b.counting.off = turnTime, true
+	defer func() { b.Time, b.counting.off = long, false }()
 	return t.Run()
 }
 
@@ -146,7 +146,7 @@ func (t *Turns) Close(i int) (err error) {
 // End ends the turns: the rows are what was measured.
 func (t *Turns) End() (rows []record.Row) {
 	t.unwatch()
-	t.bench.rigs, t.bench.warmUp = nil, 1
+	t.bench.present.rigs, t.bench.present.warmUp = nil, 1
 	for i, c := range t.cells {
 		switch {
 		case c.row.Skipped != "":
