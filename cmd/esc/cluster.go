@@ -70,6 +70,9 @@ func (w *whereabouts) dial() (*cluster.Client, error) {
 		return nil, usage("which cluster: name its folder (--dir), or addresses and certificates (--client, --certs)")
 	}
 	c, err := cluster.Dial(w.clients, w.certs)
+	if errors.Is(err, cluster.ErrRefused) {
+		return nil, exit(exitUsage, err)
+	}
 	return c, exit(exitUnmeasured, err)
 }
 
@@ -270,6 +273,11 @@ func (v *clusterView) fault() error {
 	for _, n := range v.Nodes {
 		if n.Full {
 			return fmt.Errorf("%s has no room left on its disk: it keeps no streams until there is", n.Name)
+		}
+	}
+	for _, n := range v.Nodes {
+		if !n.Current {
+			return fmt.Errorf("%s catches up with the table and the leases: stop no other node before it has", n.Name)
 		}
 	}
 	if len(v.Missing) > 0 {

@@ -100,7 +100,9 @@ func (s *settings) join(e *engine.Engine, cfg engine.Config) (leave func() error
 		e.Release(to + 1)
 	}}
 	n, err := cluster.Start(node)
-	if err != nil {
+	if errors.Is(err, cluster.ErrRefused) {
+		return nil, usage("%w: see cluster.nats_url and cluster.certs", err)
+	} else if err != nil {
 		return nil, err
 	}
 	s.admin.Registry = new(metrics.Registry)

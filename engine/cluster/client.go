@@ -26,7 +26,7 @@ type Client struct {
 
 // Dial connects to any of the addresses, HOST:PORT each, with the client's
 // certificate from a folder that MakeCerts filled; or, without such a folder, to
-// an external cluster's URLs.
+// an external cluster's URLs. It is ErrRefused if those credentials are.
 func Dial(addresses []string, certs string) (*Client, error) {
 	options := []nats.Option{nats.Name("esc"), nats.Timeout(handshake * time.Second), nats.MaxReconnects(-1), nats.ReconnectWait(retryPause)}
 	if certs != "" {
@@ -36,9 +36,9 @@ func Dial(addresses []string, certs string) (*Client, error) {
 		}
 		options = append(options, nats.Secure(creds.tls), creds.user().option())
 	}
-	conn, err := nats.Connect(strings.Join(addresses, ","), options...)
+	conn, err := dial(strings.Join(addresses, ","), options...)
 	if err != nil {
-		return nil, fmt.Errorf("cluster at %s: %w", strings.Join(addresses, ","), err)
+		return nil, err
 	}
 	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(callWait))
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *Client) Close() error {
 }
 
 func (c *Client) bucket(ctx context.Context) (jetstream.KeyValue, error) {
-	kv, err := c.js.KeyValue(ctx, bucketName)
+	kv, err := insist(ctx, func(ctx context.Context) (jetstream.KeyValue, error) { return c.js.KeyValue(ctx, bucketName) })
 	if err != nil {
 		return nil, fmt.Errorf("cluster state: %w: is there a majority?", err)
 	}
@@ -228,7 +228,7 @@ func (c *Client) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	e, err := kv.Get(ctx, stateKey("set", key))
+	e, err := entry(ctx, kv, stateKey("set", key))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, 0, nil
 	} else if err != nil {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -132,4 +133,73 @@ func TestExternalServerThatWillNotDo(t *testing.T) {
 		}
 		t.Errorf("nobody listens there: %v", err)
 	}
+}
+
+// guarded is an external server with two users, of whom one may not use JetStream.
+func guarded(t *testing.T, at, password string) *server.Server {
+	t.Helper()
+	host, port, err := hostPort(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := []*server.User{
+		{Username: "me", Password: password},
+		{Username: "guest", Password: password, Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.>"}}}},
+	}
+	s, err := server.NewServer(&server.Options{Host: host, Port: port, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), MaxPayload: maxMessage, Users: users})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Start()
+	t.Cleanup(s.Shutdown)
+	if !s.ReadyForConnections(patience) {
+		t.Fatal("no server")
+	}
+	return s
+}
+
+// TestExternalServerThatDoesNotLetIn: wrong credentials end a node, and a client,
+// at once and by a line that shows none of them; who is let in and may not do what
+// a node does is told so.
+func TestExternalServerThatDoesNotLetIn(t *testing.T) {
+	at := freeAddresses(t, 1)[0]
+	guarded(t, at, "right")
+	for _, who := range []string{"me:guessed@", "nobody:guessed@", "guessed@", ""} {
+		cfg := Default("n1", t.TempDir())
+		cfg.URL, cfg.Logger = "nats://"+who+at, quiet(t)
+		n, err := Start(cfg)
+		if err == nil {
+			n.Close()
+		}
+		c, dialled := Dial([]string{cfg.URL}, "")
+		if dialled == nil {
+			c.Close()
+		}
+		for _, err := range []error{err, dialled} {
+			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "Authorization Violation") || !strings.Contains(err.Error(), at) || strings.Contains(err.Error(), "guessed@") {
+				t.Errorf("%q: %v", who, err)
+			}
+		}
+	}
+	_, _, log := abroad(t, "nats://me:right@"+at)
+	eventually(t, "who is let in gets further", func() bool { return log.has("replicas > 1 not supported") })
+	_, _, log = abroad(t, "nats://guest:right@"+at)
+	eventually(t, "who may not is told so", func() bool { return log.has("Permissions Violation for Publish") })
+}
+
+// TestExternalServerThatLetsInNoLonger: a password that is changed while a node runs
+// is said; once it is what it was the node is there again.
+func TestExternalServerThatLetsInNoLonger(t *testing.T) {
+	at := freeAddresses(t, 1)[0]
+	s := guarded(t, at, "right")
+	_, _, log := abroad(t, "nats://me:right@"+at)
+	change := func(password string) {
+		s.Shutdown()
+		s.WaitForShutdown()
+		s = guarded(t, at, password)
+	}
+	change("another")
+	eventually(t, "it is said", func() bool { return log.has("authorization violation") })
+	change("right")
+	eventually(t, "it is reached again", func() bool { return log.has("reached again") })
 }

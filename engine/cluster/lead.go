@@ -37,14 +37,15 @@ type lead struct {
 	duty    atomic.Pointer[uint64] // the epoch under which this node owns the partition, or nil
 	leading atomic.Bool            // it publishes
 
-	epoch   uint64
-	nonce   uint64 // drawn for each reign: names its messages
-	invited uint64 // the epoch in which the stream's lead was asked here
-	end     tail   // of the stream, once all in flight is stored
-	flights []flight
-	ids     *queue.Dedup        // the replica's memory
-	recent  map[uint64]struct{} // ids in flight, or stored and not yet there
-	stored  []landed            // groups whose ids are in recent
+	epoch    uint64
+	nonce    uint64        // drawn for each reign: names its messages
+	invited  uint64        // the epoch in which the stream's lead was asked here
+	patience time.Duration // with the stream's leader
+	end      tail          // of the stream, once all in flight is stored
+	flights  []flight
+	ids      *queue.Dedup        // the replica's memory
+	recent   map[uint64]struct{} // ids in flight, or stored and not yet there
+	stored   []landed            // groups whose ids are in recent
 }
 
 // offer is a batch and whom to tell what became of it. The answer may come from
@@ -178,10 +179,8 @@ var errDeposed = errors.New("partition has a later owner")
 
 // find reads where the stream ends, and waits until the replica has all of it:
 // then every id that must not come again is known.
-func (l *lead) find(outer context.Context) error {
-	ctx, cancel := context.WithTimeout(outer, callWait)
-	defer cancel()
-	info, err := l.stream.Info(ctx)
+func (l *lead) find(ctx context.Context) error {
+	info, err := l.info(ctx)
 	if err != nil {
 		return fmt.Errorf("finding the stream's end: %w", err)
 	}
@@ -190,22 +189,7 @@ func (l *lead) find(outer context.Context) error {
 	}
 	l.recent, l.stored, l.nonce = map[uint64]struct{}{}, nil, rand.Uint64()
 	l.ring(info.State.LastSeq)
-	return l.catchUp(outer, info.State.LastSeq)
-}
-
-// errInvited says that the stream's lead is on its way here.
-var errInvited = errors.New("the stream's lead is asked to move to the owner")
-
-// invite asks, once an epoch, that the stream be led by the owner's own server:
-// each group then crosses the network once less. It need not come to that.
-func (l *lead) invite(ctx context.Context, info *jetstream.StreamInfo) bool {
-	if info.Cluster == nil || info.Cluster.Leader == l.name || l.invited == l.epoch {
-		return false
-	}
-	l.invited = l.epoch
-	request := fmt.Appendf(nil, `{"placement":{"preferred":%q}}`, l.name)
-	_, err := l.js.Conn().RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+streamOf(l.number), request)
-	return err == nil
+	return l.catchUp(ctx, info.State.LastSeq)
 }
 
 // catchUp waits for the replica, which may have much to read. It alone knows

@@ -21,16 +21,17 @@ import (
 // Node is a member of a cluster: it keeps replicas, owns partitions when it is
 // its turn, and brings in its own log.
 type Node struct {
-	cfg    Config
-	id     uint64
-	server *resident // nil with an external cluster
-	conn   *nats.Conn
-	js     jetstream.JetStream
-	kv     jetstream.KeyValue
-	roster *roster
-	parts  []partition
-	source *source // of a node without a log, it sends nothing
-	inbox  string  // where the owners' verdicts come: its id is in it, for a name may be another node's after a disk was lost
+	cfg     Config
+	id      uint64
+	server  *resident // nil with an external cluster
+	conn    *nats.Conn
+	js      jetstream.JetStream
+	kv      jetstream.KeyValue
+	roster  *roster
+	hearing *hearing
+	parts   []partition
+	source  *source // of a node without a log, it sends nothing
+	inbox   string  // where the owners' verdicts come: its id is in it, for a name may be another node's after a disk was lost
 
 	joined chan struct{}
 	stop   context.CancelFunc
@@ -169,6 +170,7 @@ func (n *Node) join(ctx context.Context) {
 		n.works.Go(func() { n.parts[p].replica.run(ctx) })
 		n.works.Go(func() { n.parts[p].lead.run(ctx) })
 	}
+	n.works.Go(func() { n.hearing.run(ctx) })
 	n.works.Go(func() { n.roster.run(ctx) })
 	n.works.Go(func() { n.retain(ctx) })
 	if err := n.listen(); err != nil {
@@ -192,7 +194,8 @@ func (n *Node) prepare(ctx context.Context) (err error) {
 		return fmt.Errorf("cluster bucket: %w", err)
 	}
 	n.parts = nil
-	n.roster = &roster{name: n.cfg.Name, lease: n.cfg.Lease, kv: n.kv, logger: n.cfg.Logger, parts: n.cfg.Partitions, moved: n.assigned, expelled: n.stop, heard: map[string]beat{}}
+	n.hearing = newHearing(n.cfg.Name, n.cfg.Lease, func(b []byte) error { return n.conn.Publish(beatSubject, b) })
+	n.roster = &roster{name: n.cfg.Name, lease: n.cfg.Lease, kv: n.kv, logger: n.cfg.Logger, parts: n.cfg.Partitions, moved: n.assigned, expelled: n.stop, gone: n.hearing.gone, heard: map[string]beat{}}
 	for _, p := range n.cfg.Peers {
 		n.roster.peers = append(n.roster.peers, p.Name)
 	}

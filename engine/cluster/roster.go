@@ -39,7 +39,8 @@ const (
 // away from whoever has been silent for too long. Silence is measured by this
 // node's clock from when a change was last seen, and only while this node could
 // be heard itself: no clocks are compared, and who was cut off, or paused, does
-// not take itself for the last one alive.
+// not take itself for the last one alive. Who is heard by nobody (hearing) is silent
+// as well, whatever a bucket says that had no leader meanwhile.
 type roster struct {
 	name   string
 	lease  time.Duration
@@ -50,6 +51,7 @@ type roster struct {
 	moved  func(partition int, a Assignment) // told of every assignment, first and changed
 
 	expelled func() // told when the operator has removed this node
+	gone     func(name string, now time.Time) bool
 
 	beat  uint64
 	heard map[string]beat // of the others
@@ -100,7 +102,8 @@ func (r *roster) step(ctx context.Context) error {
 	if time.Since(r.last) > r.lease { // this node was the silent one
 		r.forgive()
 	}
-	if _, err := r.kv.Put(ctx, leasePrefix+r.name, strconv.AppendUint(nil, r.beat, 10)); err != nil {
+	word := strconv.AppendUint(nil, r.beat, 10)
+	if _, err := insist(ctx, func(ctx context.Context) (uint64, error) { return r.kv.Put(ctx, leasePrefix+r.name, word) }); err != nil {
 		return err
 	}
 	r.last = time.Now()
@@ -141,7 +144,7 @@ func (r *roster) silent(ctx context.Context, t *Table) (dead []string, err error
 			continue
 		}
 		word := ""
-		switch e, err := r.kv.Get(ctx, leasePrefix+name); {
+		switch e, err := entry(ctx, r.kv, leasePrefix+name); {
 		case err == nil:
 			word = string(e.Value())
 		case !errors.Is(err, jetstream.ErrKeyNotFound):
@@ -150,7 +153,7 @@ func (r *roster) silent(ctx context.Context, t *Table) (dead []string, err error
 		if b, ok := r.heard[name]; !ok || b.word != word {
 			r.heard[name] = beat{word, time.Now()}
 		}
-		if time.Since(r.heard[name].since) > r.lease || word == farewell {
+		if time.Since(r.heard[name].since) > r.lease || word == farewell || r.gone(name, time.Now()) {
 			dead = append(dead, name)
 		}
 	}
@@ -270,7 +273,7 @@ func (r *roster) unheard(ctx context.Context, names []string) (dead []string, er
 	words := map[string]string{}
 	for round := range 2 {
 		for _, name := range names {
-			e, err := r.kv.Get(ctx, leasePrefix+name)
+			e, err := entry(ctx, r.kv, leasePrefix+name)
 			if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
 				return nil, err
 			}
@@ -290,8 +293,13 @@ func (r *roster) unheard(ctx context.Context, names []string) (dead []string, er
 	return dead, nil
 }
 
+// entry is a key's value. Any replica answers, or the one that is asked nobody hears.
+func entry(ctx context.Context, kv jetstream.KeyValue, key string) (jetstream.KeyValueEntry, error) {
+	return insist(ctx, func(ctx context.Context) (jetstream.KeyValueEntry, error) { return kv.Get(ctx, key) })
+}
+
 func readTable(ctx context.Context, kv jetstream.KeyValue) (t Table, revision uint64, err error) {
-	e, err := kv.Get(ctx, tableKey)
+	e, err := entry(ctx, kv, tableKey)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return t, 0, nil
 	}

@@ -20,6 +20,7 @@ const (
 	readSubject   = "esc.read."   // readRequest
 	chainSubject  = "esc.chain."  // chainRequest
 	extentSubject = "esc.extent." // extent, of readRequest's partition
+	beatSubject   = "esc.beat"    // heartbeat, to all
 	moveSubject   = "esc.move."   // give the partitions to others
 	removeSubject = "esc.remove"  // a node's name, to any: no longer a peer of JetStream's
 )
@@ -52,6 +53,7 @@ func (n *Node) listen() error {
 		chainSubject + n.cfg.Name:  n.serveChain,
 		extentSubject + n.cfg.Name: n.serveExtent,
 		moveSubject + n.cfg.Name:   n.serveMove,
+		beatSubject:                n.hearing.listen,
 	} {
 		if err := n.subscribe(subject, handle); err != nil {
 			return err
@@ -207,6 +209,7 @@ type Status struct {
 	Replicated uint64            `json:"replicated"` // of its own log
 	Durable    uint64            `json:"durable"`    // of its own log
 	Full       bool              `json:"full"`       // its disk: it keeps no streams until there is room
+	Current    bool              `json:"current"`    // its copy of the table and the leases: while it is not, the others need each other
 	Partitions []PartitionStatus `json:"partitions"`
 }
 
@@ -230,6 +233,7 @@ type PartitionStatus struct {
 func (n *Node) Status() Status {
 	s := Status{Name: n.cfg.Name, ID: fmt.Sprintf("%016x", n.id), Replicated: n.Replicated()}
 	s.Full = n.server != nil && n.server.full.Load()
+	s.Current = n.server == nil || n.server.now.Load().JetStreamIsStreamCurrent("$G", "KV_"+bucketName)
 	if n.cfg.Source.Durable != nil {
 		s.Durable = n.cfg.Source.Durable()
 	}

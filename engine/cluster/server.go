@@ -8,11 +8,9 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 )
 
 const (
@@ -116,42 +114,6 @@ func hostPort(address string) (host string, port int, err error) {
 		port = server.RANDOM_PORT
 	}
 	return host, port, err
-}
-
-// connect connects to the server in the process, or to the external one.
-func connect(c *Config, s *resident, creds credentials) (*nats.Conn, error) {
-	options := []nats.Option{
-		nats.Name(c.Name), nats.MaxReconnects(-1), nats.ReconnectWait(200 * time.Millisecond),
-		nats.Timeout(handshake * time.Second), nats.SyncQueueLen(1 << 16),
-	}
-	to := c.URL
-	if s != nil {
-		to = ""
-		options = append(options, nats.InProcessServer(s), creds.user().option())
-	} else if c.Certs != "" {
-		options = append(options, nats.Secure(creds.tls), creds.user().option())
-	}
-	conn, err := nats.Connect(to, options...)
-	if err != nil {
-		return nil, fmt.Errorf("cluster connection to %s: %w", shown(to), err)
-	}
-	return conn, nil
-}
-
-// shown is a list of addresses as it may be shown: without the passwords in it.
-func shown(to string) string {
-	if to == "" {
-		return "the server in this process"
-	}
-	all := strings.Split(to, ",")
-	for i, one := range all {
-		if u, err := url.Parse(one); err == nil {
-			all[i] = u.Redacted()
-		} else {
-			all[i] = "an address that does not read"
-		}
-	}
-	return strings.Join(all, ",")
 }
 
 // serverLog passes on what the server says: what it fails in, and what it warns
