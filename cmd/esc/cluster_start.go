@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -87,9 +88,13 @@ func startCluster(ctx context.Context, out, messages io.Writer, f startFlags) er
 // nodeGrace is how long a node may take to end before it is killed.
 const nodeGrace = 20 * time.Second
 
-// runNode runs one node until it ends, or until ctx is done.
+// runNode runs one node until it ends, or until ctx is done. It is not left behind
+// by a process that is killed: the thread that started it must live for that, too.
 func runNode(ctx context.Context, self, config, name string, lines *lineWriter) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	c := exec.CommandContext(ctx, self, "serve", "--config", config)
+	endWithParent(c)
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = nodeGrace
 	var pipes []io.Reader
