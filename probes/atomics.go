@@ -1,7 +1,6 @@
 package probes
 
 import (
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -57,34 +56,28 @@ var atomicOps = []struct {
 // peer hardly ran there was no contention, and the operation is missing.
 func Atomics(clock cpu.Clock, on int, peer *int, budget time.Duration) (floors []Floor, missing []string, err error) {
 	share := budget / time.Duration(2*len(atomicOps))
+	var steps []func() (Floor, error)
 	for _, a := range atomicOps {
-		c := new(counterLine)
-		var samples []float64
-		if err := pinned(on, func() { samples = amortise(clock, share, func(n int) { a.op(c, n) }) }); err != nil {
-			return floors, missing, err
-		}
-		f, err := newFloor(a.name, fmt.Sprintf("alone on CPU %d", on), samples)
-		if err != nil {
-			return floors, missing, err
-		}
-		floors = append(floors, f)
-	}
-	if peer == nil {
-		return floors, []string{"contended atomics: " + ErrOneCPU.Error()}, nil
+		steps = append(steps, func() (Floor, error) { return alone(clock, a.name, a.op, on, share) })
 	}
 	for _, a := range atomicOps[1:] { // a contended plain store is a race
-		f, err := contend(clock, a.name, a.op, on, *peer, share)
-		var refused *refusedError
-		switch {
-		case errors.As(err, &refused):
-			missing = append(missing, refused.Error())
-		case err != nil:
-			return floors, missing, err
-		default:
-			floors = append(floors, f)
+		if peer == nil {
+			steps = append(steps, func() (Floor, error) { return Floor{}, &refusedError{"contended atomics", oneCPU} })
+			break
 		}
+		steps = append(steps, func() (Floor, error) { return contend(clock, a.name, a.op, on, *peer, share) })
 	}
-	return floors, missing, nil
+	return floorsOf(steps)
+}
+
+// alone times op on one CPU, to a line that no other has.
+func alone(clock cpu.Clock, name string, op func(*counterLine, int), on int, budget time.Duration) (Floor, error) {
+	c := new(counterLine)
+	var samples []float64
+	if err := pinned(on, func() { samples = amortise(clock, budget, func(n int) { op(c, n) }) }); err != nil {
+		return Floor{}, err
+	}
+	return newFloor(name, fmt.Sprintf("alone on CPU %d", on), samples)
 }
 
 const (

@@ -45,13 +45,33 @@ const (
 )
 
 // ErrOneCPU says that a measurement needs two CPUs and has one.
-var ErrOneCPU = errors.New("not measured: one CPU")
+var ErrOneCPU = errors.New("not measured: " + oneCPU)
+
+const oneCPU = "one CPU"
 
 // refusedError says that this machine does not give what was to be measured, which is
 // no failure of the measurer.
 type refusedError struct{ what, why string }
 
 func (e *refusedError) Error() string { return e.what + ": not measured: " + e.why }
+
+// floorsOf takes the steps in turn. What one is refused is missing, and any other
+// error ends it, with what was measured until then.
+func floorsOf(steps []func() (Floor, error)) (floors []Floor, missing []string, err error) {
+	for _, step := range steps {
+		f, err := step()
+		var refused *refusedError
+		switch {
+		case errors.As(err, &refused):
+			missing = append(missing, refused.Error())
+		case err != nil:
+			return floors, missing, err
+		default:
+			floors = append(floors, f)
+		}
+	}
+	return floors, missing, nil
+}
 
 // newFloor summarises samples without assuming a distribution.
 func newFloor(name, how string, samples []float64) (Floor, error) {

@@ -30,25 +30,14 @@ func kernelFloors(clock cpu.Clock, on int, peer *int, budget time.Duration) (flo
 			return pagedAccess(clock, on, "access_small_pages", unix.MADV_NOHUGEPAGE, share)
 		},
 		func() (Floor, error) { return pagedAccess(clock, on, "access_huge_pages", unix.MADV_HUGEPAGE, share) },
+		func() (Floor, error) {
+			if peer == nil {
+				return Floor{}, &refusedError{"futex_wake", oneCPU}
+			}
+			return futexWake(clock, on, *peer, share)
+		},
 	}
-	if peer != nil {
-		steps = append(steps, func() (Floor, error) { return futexWake(clock, on, *peer, share) })
-	} else {
-		missing = append(missing, "futex_wake: "+ErrOneCPU.Error())
-	}
-	for _, step := range steps {
-		f, err := step()
-		var refused *refusedError
-		switch {
-		case errors.As(err, &refused):
-			missing = append(missing, refused.Error())
-		case err != nil:
-			return floors, missing, err
-		default:
-			floors = append(floors, f)
-		}
-	}
-	return floors, missing, nil
+	return floorsOf(steps)
 }
 
 func systemCall(clock cpu.Clock, on int, budget time.Duration) (Floor, error) {
