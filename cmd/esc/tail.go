@@ -89,7 +89,7 @@ func tail(ctx context.Context, out, messages io.Writer, f tailFlags) error {
 	}
 	body, err := f.open(ctx)
 	if err != nil {
-		return exit(exitUnmeasured, err)
+		return err
 	}
 	defer body.Close()
 	_, err = f.show(out, messages, body)
@@ -111,7 +111,7 @@ func (f tailFlags) open(ctx context.Context) (io.ReadCloser, error) {
 	}
 	token, err := f.token()
 	if err != nil {
-		return nil, err
+		return nil, exit(exitUsage, err)
 	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
@@ -126,7 +126,11 @@ func (f tailFlags) open(ctx context.Context) (io.ReadCloser, error) {
 	if answer.StatusCode != http.StatusOK {
 		why, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
 		answer.Body.Close()
-		return nil, fmt.Errorf("admin port %s: %s: %q", f.admin, answer.Status, strings.TrimSpace(string(why)))
+		err := fmt.Errorf("admin port %s: %s: %q", f.admin, answer.Status, strings.TrimSpace(string(why)))
+		if answer.StatusCode == http.StatusBadRequest {
+			return nil, exit(exitUsage, err)
+		}
+		return nil, err
 	}
 	return answer.Body, nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -45,5 +47,21 @@ func TestTailToken(t *testing.T) {
 	}
 	if _, err := (tailFlags{tokenFile: file + "x"}).token(); err == nil {
 		t.Error("a missing file was read")
+	}
+}
+
+// TestTailRefusals: what the port says is asked wrongly is usage, what it cannot do
+// is not.
+func TestTailRefusals(t *testing.T) {
+	for status, want := range map[int]int{http.StatusBadRequest: exitUsage, http.StatusUnauthorized: exitUnmeasured, http.StatusServiceUnavailable: exitUnmeasured} {
+		port := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "why", status) }))
+		_, code, err := execute(newTailCommand(), "--admin", port.Listener.Addr().String())
+		if code != want || err == nil || !strings.Contains(err.Error(), "why") {
+			t.Errorf("status %d: exit %d, want %d: %v", status, code, want, err)
+		}
+		port.Close()
+	}
+	if _, code, err := execute(newTailCommand(), "--admin-token-file", "none/token"); code != exitUsage {
+		t.Errorf("exit %d: %v", code, err)
 	}
 }
