@@ -2,18 +2,19 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"eventstreamcore/engine/store"
+	"eventstreamcore/engine/topic"
 )
 
 // exitTorn is esc log verify's: the log ends in what a crash tore.
@@ -122,13 +123,16 @@ func (f dumpFlags) reader(dir string) (*store.Reader, error) {
 	if f.from != 0 && f.since != "" {
 		return nil, usage("--from and --since exclude each other")
 	}
+	pattern, err := topic.ParsePattern(cmp.Or(f.topic, "#"))
+	if err != nil {
+		return nil, usage("--topic: %v", err)
+	}
 	r, err := store.NewReader(dir)
 	if err != nil {
 		return nil, exit(exitUsage, err)
 	}
 	if f.topic != "" {
-		pattern := strings.Split(f.topic, "/")
-		r.Match = func(topic []byte) bool { return matches(pattern, strings.Split(string(topic), "/")) }
+		r.Match = pattern.Matches
 	}
 	if f.since != "" {
 		err = r.SeekTime(since.UnixNano())
@@ -178,19 +182,6 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 		return at, usage("--since %q: give a time as 2006-01-02T15:04:05Z, or how long ago as 10m", s)
 	}
 	return at, nil
-}
-
-// matches reports whether a topic's levels match a pattern's.
-func matches(pattern, topic []string) bool {
-	for i, p := range pattern {
-		if p == "#" && i == len(pattern)-1 {
-			return true
-		}
-		if i >= len(topic) || p != "+" && p != topic[i] {
-			return false
-		}
-	}
-	return len(pattern) == len(topic)
 }
 
 func newLogVerifyCommand() *cobra.Command {

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"eventstreamcore/engine/admin"
 	"eventstreamcore/engine/cluster"
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/store"
+	"eventstreamcore/engine/topic"
 )
 
 // clusterTail is what esc tail was told of a cluster.
@@ -34,6 +34,10 @@ func tailCluster(ctx context.Context, out, messages io.Writer, f tailFlags) erro
 	if err != nil {
 		return exit(exitUsage, err)
 	}
+	pattern, err := topic.ParsePattern(f.topic)
+	if err != nil {
+		return usage("--topic: %v", err)
+	}
 	client, err := f.cluster.dial()
 	if err != nil {
 		return err
@@ -46,7 +50,7 @@ func tailCluster(ctx context.Context, out, messages io.Writer, f tailFlags) erro
 	shown := 0
 	errEnough := errors.New("enough")
 	show := func(e *store.Entry) error {
-		if e.Priority < least || !matches(strings.Split(f.topic, "/"), strings.Split(string(e.Topic), "/")) {
+		if e.Priority < least || !pattern.Matches(e.Topic) {
 			return nil
 		}
 		line, err := f.entryLine(e)
