@@ -35,7 +35,7 @@ esc cluster start (--dir), or by addresses and certificates (--client, --certs).
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newClusterStart(), newClusterCerts(), newClusterStatus(), newClusterStepDown(), newClusterRemove(),
+	c.AddCommand(newClusterStart(), newClusterCerts(), newClusterStatus(), newClusterStepDown(), newClusterBalance(), newClusterRemove(),
 		newClusterSet(), newClusterGet(), newClusterDedup())
 	return c
 }
@@ -110,6 +110,23 @@ func newClusterStepDown() *cobra.Command {
 		func(ctx context.Context, client *cluster.Client, c *cobra.Command, args []string) error {
 			if err := client.StepDown(ctx, args[0]); err != nil {
 				return exit(exitUnmeasured, err)
+			}
+			return nil
+		})
+}
+
+func newClusterBalance() *cobra.Command {
+	return newClusterCall("balance", "Give partitions back to nodes that lost them when they stopped", 0,
+		func(ctx context.Context, client *cluster.Client, c *cobra.Command, _ []string) error {
+			moves, err := client.Balance(ctx)
+			if err != nil {
+				return exit(exitUnmeasured, err)
+			}
+			for _, m := range moves {
+				fmt.Fprintf(c.OutOrStdout(), "partition %d moves from %s to %s\n", m.Partition, m.From, m.To)
+			}
+			if len(moves) == 0 {
+				fmt.Fprintln(c.OutOrStdout(), "every partition is where it belongs, as far as nodes are there and up to date")
 			}
 			return nil
 		})
