@@ -52,6 +52,7 @@ func behind(t *testing.T, last *group, index uint64, n int) group {
 	g.after = last.after
 	g.prev = last.last
 	g.last = g.prev + uint64(n)
+	g.marks = marks{{g.origin, g.last}}
 	if err := g.each(func(e *store.Entry, _ []byte) error {
 		g.after = link(g.after, e.Content)
 		return nil

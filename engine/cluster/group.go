@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"eventstreamcore/engine/event"
 	"eventstreamcore/engine/store"
@@ -216,9 +217,13 @@ func (t tail) after(g *group) tail {
 // goesOn reports whether group g rests on this tail. One that does not is void,
 // by the same rule on every node: an owner has several groups under way, and if
 // the first of them finds its place taken, by what an earlier one had under way,
-// the second may find the very sequence that it expects.
+// the second may find the very sequence that it expects. Where what took that place
+// has the same records, or as few, the chain is the same: then the marks are not.
 func (t tail) goesOn(g *group) bool {
-	return g.index == t.index+1 && g.before == t.chain && g.epoch >= t.epoch && (g.origin == 0 || g.prev == t.marks.of(g.origin))
+	if g.index != t.index+1 || g.before != t.chain || g.epoch < t.epoch || g.origin != 0 && g.prev != t.marks.of(g.origin) {
+		return false
+	}
+	return slices.Equal(t.after(g).marks, g.marks)
 }
 
 // partitionOf deals topics out: FNV-1a, which is the same in every version.

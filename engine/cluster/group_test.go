@@ -140,3 +140,31 @@ func TestEngineDoesWithoutNATS(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAGroupRestsOn: on a place, a chain, an epoch and how far every node's log
+// was: two groups without records leave the same chain, and are not the same.
+func TestWhatAGroupRestsOn(t *testing.T) {
+	at := tail{stream: 9, epoch: 3, index: 40, chain: 5, marks: marks{{7, 100}, {9, 4}}}
+	for _, c := range []struct {
+		what string
+		make func(g *group)
+		want bool
+	}{
+		{"what comes next", func(*group) {}, true},
+		{"of a later epoch", func(g *group) { g.epoch = 4 }, true},
+		{"of a node that was not there", func(g *group) { g.origin, g.prev, g.last, g.marks = 8, 0, 2, append(at.marks, mark{8, 2}) }, true},
+		{"of an owner", func(g *group) { *g = group{epoch: 3, index: 41, before: 5, after: 5, marks: at.marks} }, true},
+		{"of an earlier epoch", func(g *group) { g.epoch = 2 }, false},
+		{"behind another record", func(g *group) { g.index = 42 }, false},
+		{"behind another chain", func(g *group) { g.before = 6 }, false},
+		{"behind more of its node's log", func(g *group) { g.prev = 101 }, false},
+		{"behind more of another node's log", func(g *group) { g.marks = marks{{7, 110}, {9, 5}} }, false},
+		{"behind a node's log that is not there", func(g *group) { g.marks = marks{{7, 110}, {9, 4}, {8, 1}} }, false},
+		{"of an owner, behind more of a log", func(g *group) { *g = group{epoch: 3, index: 41, before: 5, after: 5, marks: marks{{7, 100}, {9, 5}}} }, false},
+	} {
+		g := group{epoch: 3, index: 41, before: 5, after: 8, origin: 7, prev: 100, last: 110, marks: marks{{7, 110}, {9, 4}}}
+		if c.make(&g); at.goesOn(&g) != c.want {
+			t.Errorf("%s: it goes on: %v", c.what, !c.want)
+		}
+	}
+}

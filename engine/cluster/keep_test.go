@@ -21,6 +21,7 @@ func thick(t *testing.T, groups, records, payload int) (line []group) {
 	g := group{index: 1}
 	for n := range groups {
 		g = group{epoch: 1, index: g.index + uint64(g.count), before: g.after, after: g.after, origin: 7, prev: g.last, last: g.last + uint64(records)}
+		g.marks = marks{{g.origin, g.last}}
 		for i := range records {
 			e := store.Entry{Record: event.Record{Sequence: g.index + uint64(i), ID: 1<<40 | (g.index + uint64(i)), Type: event.TypeEvent, Priority: event.High, TopicLength: 1,
 				Length: uint32(event.RecordSize + 1 + payload)}, Topic: []byte("t"), Payload: make([]byte, payload)}

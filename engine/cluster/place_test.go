@@ -40,7 +40,7 @@ func TestPlaceIsNeverAheadOfTheDisk(t *testing.T) {
 // numbered is a group of n events from an index on, behind nothing.
 func numbered(t *testing.T, index uint64, n int) group {
 	t.Helper()
-	g := group{epoch: 1, index: index, origin: 7, last: uint64(n)}
+	g := group{epoch: 1, index: index, origin: 7, last: uint64(n), marks: marks{{7, uint64(n)}}}
 	for i := range n {
 		e := store.Entry{Record: event.Record{Sequence: index + uint64(i), ID: 1<<40 | (index + uint64(i)), Type: event.TypeEvent, Priority: event.High, TopicLength: 1, Length: event.RecordSize + 1}, Topic: []byte("t")}
 		g.extend(&e)
