@@ -140,7 +140,9 @@ func (w *world) group(stream uint64, at *tail) group {
 	g, err := decodeGroup(w.stream.log[stream-1].data)
 	w.check(err)
 	if w.flaw.epochless {
-		g.epoch = max(g.epoch, at.epoch)
+		if g.epoch = max(g.epoch, at.epoch); g.index == at.index+1 && g.before == at.chain {
+			g.marks = at.after(&g).marks
+		}
 	}
 	return g
 }
@@ -204,11 +206,7 @@ func (w *world) spread() uint64 {
 			continue
 		}
 		answered++
-		if has := n.safe.stream; w.flaw.trimsUnsynced {
-			least = min(least, n.replica.standing().stream)
-		} else {
-			least = min(least, has)
-		}
+		least = min(least, n.safe.stream)
 	}
 	if answered*2 <= present {
 		return 0
@@ -424,6 +422,8 @@ var flaws = []struct {
 	{"a source goes on from where it was", flaw{resumesAhead: true}, 0},
 	{"a replica that is opened knows no ids", flaw{forgetful: true}, 1},
 	{"a replica rests on what is not written down", flaw{baseless: true}, 3},
+	{"a replica says that it has what may be read", flaw{readOnly: true}, 918},
+	{"a stream is trimmed by who leads alone", flaw{leadsToTrim: true}, 580},
 	{"a verdict is for whoever has the name", flaw{nameless: true}, 742},
 	{"a reign goes on though its replica was made anew", flaw{outlives: true}, 344},
 	{"a replica that is opened knows no message that counts", flaw{countless: true}, 36},

@@ -91,12 +91,11 @@ type flaw struct {
 	anySequence   bool // the sequence of an answer is not looked at
 	keepsIDs      bool // a new reign knows the ids of what was given up
 	trimsAnywhere bool // a stream may begin with a message that counts for nobody
-	epochless     bool // an earlier owner's group counts as any other
+	epochless     bool // an earlier owner's group counts as any other, whatever marks it says
 	dealsUnsynced bool // a source sends what its disk may not have
 	resumesAhead  bool // a source goes on from where it was, not from where the stream is
 	forgetful     bool // a replica that is opened does not know the ids of its log
 	baseless      bool // what a replica's log rests on is not written down
-	trimsUnsynced bool // a stream is trimmed to what replicas have written
 	readOnly      bool // a replica says that it has what may be read, not what its log has
 	nameless      bool // a verdict is for whoever has the name
 	outlives      bool // a reign goes on though its replica was made anew
