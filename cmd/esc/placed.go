@@ -90,16 +90,15 @@ func (s *settings) threads() (engine.Plan, error) {
 	return plan, nil
 }
 
-// usable refuses CPUs that this process may not run on, before anything is opened.
-// Where a system does not say which those are, pinning says so itself.
+// usable refuses CPUs that this process may not run on, before anything is opened:
+// a thread tries each. Which those are, the process's own mask does not say: isolated
+// CPUs are not in it, and may be had. Where nothing can be pinned, that is said later.
 func usable(cpus []int) error {
-	allowed, err := cpu.Allowed()
-	if err != nil {
-		return nil
-	}
 	for _, c := range cpus {
-		if !slices.Contains(allowed, c) {
-			return fmt.Errorf("threads.cpus %s: CPU %d is not there, or not this process's: use some of %s", cpuList(cpus), c, cpuList(allowed))
+		pinned := make(chan error)
+		go func() { pinned <- cpu.Pin(c) }() // the thread ends with it
+		if err := <-pinned; err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return fmt.Errorf("threads.cpus %s: CPU %d is not there, or not this process's: esc probe topology lists them: %w", cpuList(cpus), c, err)
 		}
 	}
 	return nil

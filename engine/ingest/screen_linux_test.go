@@ -74,6 +74,7 @@ func TestPauseIsOfTheEffectivePriority(t *testing.T) {
 func TestPausesLoseNothing(t *testing.T) {
 	const clients, each = 4, 400
 	s := serve(t, newRig(t, 256, testClasses), func(c *Config) { c.Limits.InFlight = leastInFlight })
+	s.pause(true) // to begin with: clients may be done before chance would have it
 	for i := range clients {
 		rng := rand.New(rand.NewPCG(3, uint64(i)))
 		var stream []byte
@@ -86,6 +87,7 @@ func TestPausesLoseNothing(t *testing.T) {
 		}
 		go pieces(s.dial(t), stream, rng)
 	}
+	s.until(t, "something waits", func() bool { return s.worker.Counts.Parked.Load() > 0 })
 	rng := rand.New(rand.NewPCG(4, 4))
 	s.until(t, "all are in", func() bool {
 		if rng.IntN(20) == 0 {
