@@ -97,8 +97,8 @@ func usable(cpus []int) error {
 	for _, c := range cpus {
 		pinned := make(chan error)
 		go func() { pinned <- cpu.Pin(c) }() // the thread ends with it
-		if err := <-pinned; err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return fmt.Errorf("threads.cpus %s: CPU %d is not there, or not this process's: esc probe topology lists them: %w", cpuList(cpus), c, err)
+		if err := <-pinned; err != nil && !errors.Is(err, cpu.ErrUnsupported) {
+			return fmt.Errorf("threads.cpus %s: %w: esc probe topology lists them", cpuList(cpus), err)
 		}
 	}
 	return nil
