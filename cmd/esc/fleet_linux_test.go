@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -120,26 +121,37 @@ func (f *fleet) lament() {
 	}
 }
 
-// settled reports whether the nodes answer, follow, and lack nothing that the
-// streams or the table have: what breaks then breaks alone.
+// complete reports whether the nodes answer, follow, and lack nothing that the
+// streams have.
+func (f *fleet) complete(nodes ...int) bool { return f.all(len(nodes), whole) }
+
+// settled reports whether they are complete, and have the table, too: what breaks
+// then breaks alone.
 func (f *fleet) settled(nodes ...int) bool {
+	return f.all(len(nodes), func(s *cluster.Status) bool { return whole(s) && s.Current })
+}
+
+// whole reports whether a node lacks nothing that the streams have.
+func whole(s *cluster.Status) bool {
+	return len(s.Partitions) > 0 && !slices.ContainsFunc(s.Partitions, func(p cluster.PartitionStatus) bool {
+		return p.State != cluster.Following || p.Leader == "" || p.Behind >= 50
+	})
+}
+
+// all reports whether so many nodes answer that are as they should be.
+func (f *fleet) all(nodes int, is func(*cluster.Status) bool) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), clusterCall)
 	defer cancel()
 	statuses, err := f.client.Statuses(ctx)
 	if err != nil {
 		return false
 	}
-	whole := 0
-	for _, s := range statuses {
-		following := s.Current && len(s.Partitions) > 0
-		for _, p := range s.Partitions {
-			following = following && p.State == cluster.Following && p.Leader != "" && p.Behind < 50
-		}
-		if following {
-			whole++
+	for i := range statuses {
+		if is(&statuses[i]) {
+			nodes--
 		}
 	}
-	return whole >= len(nodes)
+	return nodes <= 0
 }
 
 // leader is the node that leads the most streams.
@@ -188,7 +200,7 @@ func (f *fleet) auditOn(nodes ...int) {
 		return len(f.traffic.open) == 0
 	})
 	acked := f.traffic.stop()
-	f.until("all nodes have all", recoveryMax, func() bool { return f.settled(nodes...) })
+	f.until("all nodes have all", settleMax, func() bool { return f.settled(nodes...) })
 	for _, i := range nodes {
 		name := f.layout.Nodes[i].Name
 		if lost, twice := f.count(name, acked); lost > 0 || twice > 0 || len(acked) == 0 {

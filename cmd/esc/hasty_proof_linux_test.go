@@ -33,7 +33,7 @@ func TestProofHastyNodesAreFoundOut(t *testing.T) {
 	f.kill(at)
 	acked := f.traffic.stop()
 	other := (at + 1) % len(f.nodes)
-	f.until("the others have what is left", recoveryMax, func() bool { return f.settled(other, (at+2)%len(f.nodes)) })
+	f.until("the others have what is left", settleMax, func() bool { return f.settled(other, (at+2)%len(f.nodes)) })
 	if lost, twice := f.count(f.layout.Nodes[other].Name, acked); lost == 0 || twice == 0 {
 		t.Errorf("%d found lost, %d found twice", lost, twice)
 	}
